@@ -1,0 +1,53 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Where to find a build of torch without CUDA, see README "Installing": an index address, or any flags for pip.
+TORCH_INDEX ?=
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_FLAGS)
+STORESIM := $(BIN)/storesim
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test check format constraints clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(STAMP)  ## .venv with storesim and the developers' tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): about two minutes, 1.5 GB with the CPU build of torch ..."
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e '.[dev]'
+	touch $@
+
+demo: setup  ## would the snacks earn more on the front endcap? answer, pictures and report in results/demo/
+	$(BIN)/python -m scenarios.snack_endcap results/demo-stores
+	$(STORESIM) ab --control bundled:supermarket --variant results/demo-stores/snack-endcap \
+		--model bundled:supermarket --shoppers 2000 --replications 10 --seed 7 --workers 2 --out results/demo
+	$(STORESIM) report --run results/demo
+
+test: setup  ## the test suite, on both cores
+	$(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)
+
+check: setup  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## let ruff put the format right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: setup  ## write constraints.txt anew from what is installed
+	{ head -n 1 constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+[a-z0-9]*/\1/'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove the environment, caches and results
+	rm -rf $(VENV) build dist storesim.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis results
