@@ -1,0 +1,56 @@
+"""What a store is: floor, fixtures, zones, doors, tills, goods, and the geometry that follows from them."""
+
+from layouts.cells import CellGrid
+from layouts.errors import (
+    CatalogueError,
+    ConfigError,
+    LayoutError,
+    ModelError,
+    ObservationError,
+    PlanogramError,
+    StoresimError,
+)
+from layouts.io import load_store, save_store
+from layouts.records import (
+    Checkout,
+    CheckoutType,
+    Door,
+    Fixture,
+    FixtureType,
+    Placement,
+    ShelfLevel,
+    Sku,
+    Zone,
+    ZoneType,
+)
+from layouts.sight import compute_leg_views, compute_sight
+from layouts.store import SHELF_LEVELS, Store
+from layouts.walk_graph import WalkGraph
+
+__all__ = [
+    "SHELF_LEVELS",
+    "CatalogueError",
+    "CellGrid",
+    "Checkout",
+    "CheckoutType",
+    "ConfigError",
+    "Door",
+    "Fixture",
+    "FixtureType",
+    "LayoutError",
+    "ModelError",
+    "ObservationError",
+    "Placement",
+    "PlanogramError",
+    "ShelfLevel",
+    "Sku",
+    "Store",
+    "StoresimError",
+    "WalkGraph",
+    "Zone",
+    "ZoneType",
+    "compute_leg_views",
+    "compute_sight",
+    "load_store",
+    "save_store",
+]

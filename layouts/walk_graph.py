@@ -1,0 +1,167 @@
+"""Walking distances and paths over the legal steps between cells."""
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import networkx as nx
+import numpy as np
+from scipy.sparse.csgraph import dijkstra
+
+from layouts.arrays import FloatArray, IntArray
+from layouts.cells import SHARED_STORES, CellGrid, build_grid, build_lattice, find_zone_cells
+from layouts.space import Plan
+
+NO_CELL = -1
+
+
+@dataclass(frozen=True, eq=False)
+class WalkGraph:
+    """Where one can walk, how far it is and which way one goes.
+
+    *Places* are the points that journeys run between: zones, then entrances, checkouts and exits, in the store's order.
+
+    Attributes
+    ----------
+    grid
+        The cells that the graph joins.
+    place_cell
+        Standing cell of each place, shape (n_places,); -1 if it cannot be reached.
+    zone_cells
+        Cells of each zone, the standing cell (nearest to the centroid) first.
+    n_zones, n_entrances, n_checkouts, n_exits
+        How many places of each kind there are.
+    """
+
+    grid: CellGrid
+    place_cell: IntArray
+    zone_cells: tuple[IntArray, ...]
+    n_zones: int
+    n_entrances: int
+    n_checkouts: int
+    n_exits: int
+    _routes: dict[int, tuple[FloatArray, IntArray]] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_places(self) -> int:
+        """Number of places."""
+        return len(self.place_cell)
+
+    @property
+    def zone_places(self) -> slice:
+        """Places that are zones; place index and zone index agree."""
+        return slice(0, self.n_zones)
+
+    @property
+    def entrance_places(self) -> slice:
+        """Places that are entrances."""
+        return slice(self.n_zones, self.n_zones + self.n_entrances)
+
+    @property
+    def checkout_places(self) -> slice:
+        """Places that are checkouts."""
+        start = self.entrance_places.stop
+        return slice(start, start + self.n_checkouts)
+
+    @property
+    def exit_places(self) -> slice:
+        """Places that are exits."""
+        return slice(self.checkout_places.stop, self.n_places)
+
+    @cached_property
+    def graph(self) -> nx.Graph:
+        """Cells as a networkx graph: node attribute `xy` [m], edge attribute `weight` [m]."""
+        graph = nx.Graph()
+        graph.add_nodes_from((cell, {"xy": tuple(xy)}) for cell, xy in enumerate(self.grid.xy.tolist()))
+        steps = self.grid.lattice.steps.tocoo()
+        edges = zip(steps.row.tolist(), steps.col.tolist(), steps.data.tolist(), strict=True)
+        graph.add_weighted_edges_from((a, b, metres) for a, b, metres in edges if a < b)
+        return graph
+
+    def distances_to(self, target: int) -> FloatArray:
+        """Walking distance from every cell to `target` [m], shape (n_cells,) float32."""
+        return self._route(target)[0]
+
+    def next_cells_to(self, target: int) -> IntArray:
+        """Cell that follows each cell on its way to `target`, shape (n_cells,); -1 at the target itself."""
+        return self._route(target)[1]
+
+    def distance_m(self, source: int, target: int) -> float:
+        """Walking distance between two cells [m]; infinite if there is no way."""
+        return float(self.distances_to(target)[source])
+
+    def path(self, source: int, target: int) -> IntArray:
+        """Cells of a shortest path, both ends included; always the same one.
+
+        Raises
+        ------
+        ValueError
+            If no path exists, which a validated store rules out.
+        """
+        follow = self.next_cells_to(target)
+        cells = [int(source)]
+        while cells[-1] != target:
+            following = int(follow[cells[-1]])
+            if following == NO_CELL:
+                raise ValueError(f"no path from cell {source} to cell {target}")
+            cells.append(following)
+        return np.array(cells, dtype=np.int64)
+
+    @cached_property
+    def place_distance_m(self) -> FloatArray:
+        """Walking distance between places [m], shape (n_places, n_places) float32; infinite where there is no way."""
+        distance_m = np.full((self.n_places, self.n_places), np.inf, dtype=np.float32)
+        reached = np.flatnonzero(self.place_cell != NO_CELL)
+        cells = self.place_cell[reached]
+        for place, cell in zip(reached, cells, strict=True):
+            distance_m[reached, place] = self.distances_to(int(cell))[cells]
+        return np.minimum(distance_m, distance_m.T)  # the two ways differ by rounding only
+
+    def _route(self, target: int) -> tuple[FloatArray, IntArray]:
+        """Distances and next cells towards one target, computed once."""
+        target = int(target)
+        if target not in self._routes:
+            steps = self.grid.lattice.steps
+            metres, before = dijkstra(steps, directed=True, indices=target, return_predecessors=True)
+            follow = np.where(before < 0, NO_CELL, before).astype(np.int32)
+            metres = metres.astype(np.float32)
+            metres.flags.writeable = follow.flags.writeable = False
+            self._routes[target] = metres, follow
+        return self._routes[target]
+
+
+@lru_cache(maxsize=SHARED_STORES)
+def build_walks(plan: Plan) -> WalkGraph:
+    """Join the cells of a plan and find the standing cell of every place."""
+    grid, zone_cells = build_grid(plan), find_zone_cells(plan)
+    zones = [cells[0] if len(cells) else NO_CELL for cells in zone_cells]
+    points = [plan.space.entrance_xy, plan.checkout_xy, plan.exit_xy]
+    spots = [grid.nearest(xy) if len(xy) and grid.n_cells else np.full(len(xy), NO_CELL) for xy in points]
+    return WalkGraph(
+        grid=grid,
+        place_cell=np.concatenate([np.array(zones, dtype=np.int64), *spots]).astype(np.int64),
+        zone_cells=zone_cells,
+        n_zones=len(zones),
+        n_entrances=len(spots[0]),
+        n_checkouts=len(spots[1]),
+        n_exits=len(spots[2]),
+    )
+
+
+@lru_cache(maxsize=SHARED_STORES)
+def rank_zones(plan: Plan) -> tuple[int, ...]:
+    """Order zones by walking distance from the nearest entrance, then by x, then by y of their centroids.
+
+    The order depends on the geometry alone: zones that are renamed or listed otherwise keep their places. Zones that cannot
+    be reached come last.
+    """
+    lattice, zone_cells = build_lattice(plan.space), find_zone_cells(plan)
+    keys = []
+    metres = np.full(len(lattice.xy), np.inf)
+    if len(lattice.xy) and len(plan.space.entrance_xy):
+        doors = np.unique(lattice.tree.query(plan.space.entrance_xy)[1])
+        metres = dijkstra(lattice.steps, directed=True, indices=doors, min_only=True)
+    for index, (polygon, cells) in enumerate(zip(plan.zone_polygons, zone_cells, strict=True)):
+        distance_m = round(float(metres[cells[0]]), 4) if len(cells) else np.inf
+        centre = polygon.centroid
+        keys.append((distance_m, round(centre.x, 4), round(centre.y, 4), index))
+    return tuple(key[-1] for key in sorted(keys))
