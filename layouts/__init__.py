@@ -1,6 +1,7 @@
 """What a store is: floor, fixtures, zones, doors, tills, goods, and the geometry that follows from them."""
 
 from layouts.cells import CellGrid
+from layouts.edits import move_fixture, remove_fixture, swap_contents, with_placements
 from layouts.errors import (
     CatalogueError,
     ConfigError,
@@ -25,6 +26,7 @@ from layouts.records import (
 )
 from layouts.sight import compute_leg_views, compute_sight
 from layouts.store import SHELF_LEVELS, Store
+from layouts.validation import validate_store
 from layouts.walk_graph import WalkGraph
 
 __all__ = [
@@ -52,5 +54,10 @@ __all__ = [
     "compute_leg_views",
     "compute_sight",
     "load_store",
+    "move_fixture",
+    "remove_fixture",
     "save_store",
+    "swap_contents",
+    "validate_store",
+    "with_placements",
 ]

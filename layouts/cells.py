@@ -1,12 +1,13 @@
 """The 50 cm cells of a store: where a person can stand, and which steps between cells are legal.
 
-A cell is walkable if its centre lies on the floor at least 5 cm from anything and can be reached from an entrance. A step
-joins a cell to one of its eight neighbours if the straight line between their centres touches nothing; a diagonal step needs
-both cells beside it too, so nobody cuts a corner.
+A cell is walkable if its centre lies on the floor at least 5 cm from anything and can be reached from an
+entrance. A step joins a cell to one of its eight neighbours if the straight line between their centres
+touches nothing; a diagonal step needs both cells beside it too, so nobody cuts a corner.
 """
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -114,7 +115,8 @@ class CellGrid:
 def build_lattice(space: Space) -> Lattice:
     """Lay the cells over the floor's bounding box and keep those that an entrance can reach.
 
-    Without an entrance every cell with clearance counts, so that the validator can still name the other faults.
+    Without an entrance every cell with clearance counts, so that the validator can still name the other
+    faults.
     """
     x0, y0, x1, y1 = space.floor.bounds
     n_cols, n_rows = (max(1, int(np.ceil(side / CELL_M - 1e-9))) for side in (x1 - x0, y1 - y0))
@@ -137,7 +139,7 @@ def build_lattice(space: Space) -> Lattice:
 
 
 def _legal_steps(is_clear: BoolArray, xy: FloatArray, solid: BaseGeometry) -> csr_array:
-    """Steps between clear cells as a symmetric matrix of metres; zero means no step."""
+    """Find the steps between clear cells, as a symmetric matrix of metres; zero means no step."""
     ids = np.full(np.array(is_clear.shape) + 2, -1, dtype=np.int64)  # a border of -1 saves all edge cases
     ids[1:-1, 1:-1][is_clear] = np.arange(len(xy))
     row, col = np.nonzero(ids >= 0)
@@ -166,8 +168,8 @@ def _reached_cells(xy: FloatArray, steps: csr_array, entrance_xy: FloatArray) ->
 def find_zone_cells(plan: Plan) -> tuple[IntArray, ...]:
     """List the walkable cells of each zone, nearest to the zone's centroid first.
 
-    A cell belongs to a zone if its centre lies in it or on its edge. A zone that holds no centre gets the one nearest cell
-    within 50 cm that is not behind something; empty if there is none.
+    A cell belongs to a zone if its centre lies in it or on its edge. A zone that holds no centre gets the
+    one nearest cell within 50 cm that is not behind something; empty if there is none.
     """
     lattice = build_lattice(plan.space)
     polygons = np.array(plan.zone_polygons, dtype=object)
@@ -179,7 +181,7 @@ def find_zone_cells(plan: Plan) -> tuple[IntArray, ...]:
     from_centroid_m = np.round(np.linalg.norm(lattice.xy[cell] - centroids[zone], axis=1), 6)
     order = np.lexsort([cell, from_centroid_m, zone])
     bounds = np.searchsorted(zone[order], np.arange(len(polygons) + 1))
-    cells = [cell[order[a:b]] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    cells = [cell[order[a:b]] for a, b in pairwise(bounds)]
     return tuple(
         c if len(c) else _snap_zone(polygons[z], plan.space, lattice, tree) for z, c in enumerate(cells)
     )

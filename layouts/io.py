@@ -32,13 +32,14 @@ def load_store(folder: str | os.PathLike[str]) -> Store:
     Parameters
     ----------
     folder
-        Folder with `layout.geojson`, `catalogue.csv` and `planogram.csv`. Columns may come in any order, further ones are
-        ignored, a byte order mark is fine.
+        Folder with `layout.geojson`, `catalogue.csv` and `planogram.csv`. Columns may come in any order,
+        further ones are ignored, a byte order mark is fine.
 
     Raises
     ------
     LayoutError, CatalogueError, PlanogramError
-        With one line for each fault found, naming file and feature or row; the class is that of the first fault.
+        With one line for each fault found, naming file and feature or row; the class is that of the first
+        fault.
     """
     folder = Path(folder)
     faults: list[tuple[type[StoresimError], str]] = []

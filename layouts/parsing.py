@@ -1,8 +1,7 @@
-"""From JSON and text cells to records: every fault is named with its file and feature or row, none stops the rest."""
+"""From JSON and text cells to records: every fault is named with its place, none stops the rest."""
 
 import math
 import re
-from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -41,14 +40,14 @@ PLANOGRAM_COLUMNS = tuple(Placement.__dataclass_fields__)
 T = TypeVar("T")
 
 
-class FieldFault(ValueError):
+class FieldError(ValueError):
     """One value that cannot be used; the text says what is wrong and what would be right."""
 
 
 def read_text(value: object) -> str:
     """Read a name or identifier that must not be empty."""
     if value is None or not str(value).strip():
-        raise FieldFault("is empty; a name is needed")
+        raise FieldError("is empty; a name is needed")
     return str(value).strip()
 
 
@@ -59,9 +58,9 @@ def read_number(value: object) -> float:
             raise ValueError
         number = float(str(value).strip())
     except ValueError:
-        raise FieldFault(f"is {str(value)!r}; a number is needed") from None
+        raise FieldError(f"is {str(value)!r}; a number is needed") from None
     if not math.isfinite(number):
-        raise FieldFault(f"is {str(value)!r}; a finite number is needed")
+        raise FieldError(f"is {str(value)!r}; a finite number is needed")
     return number
 
 
@@ -69,7 +68,7 @@ def read_amount(value: object) -> float:
     """Read a number that is not negative."""
     number = read_number(value)
     if number < 0:
-        raise FieldFault(f"is {value}; zero or more is needed")
+        raise FieldError(f"is {value}; zero or more is needed")
     return number
 
 
@@ -77,7 +76,7 @@ def read_count(value: object) -> int:
     """Read a whole number that is not negative."""
     number = read_amount(value)
     if number != int(number):
-        raise FieldFault(f"is {value}; a whole number is needed")
+        raise FieldError(f"is {value}; a whole number is needed")
     return int(number)
 
 
@@ -88,7 +87,7 @@ def read_flag(value: object) -> bool:
         return True
     if text in ("false", "0", "no"):
         return False
-    raise FieldFault(f"is {str(value)!r}; true or false is needed")
+    raise FieldError(f"is {str(value)!r}; true or false is needed")
 
 
 def read_choice(choices: type[StrEnum]) -> Callable[[object], Any]:
@@ -98,7 +97,7 @@ def read_choice(choices: type[StrEnum]) -> Callable[[object], Any]:
         try:
             return choices(str(value).strip().lower())
         except ValueError:
-            raise FieldFault(f"is {str(value)!r}; one of {', '.join(choices)} is needed") from None
+            raise FieldError(f"is {str(value)!r}; one of {', '.join(choices)} is needed") from None
 
     return read
 
@@ -165,13 +164,6 @@ def parse_layout(document: Any, file: str) -> tuple[dict[str, Any], list[str]]:
     n_floors = sum(_kind_of(feature) == "floor" for feature in document["features"])
     if n_floors != 1:
         faults.append(f"{file}: has {n_floors} floors; exactly one feature of kind 'floor' is needed")
-    for kind, id_field in ID_FIELDS.items():
-        counts = Counter(getattr(record, id_field) for record in found[kind])
-        faults += [
-            f"{file}, {kind} '{name}': occurs {n} times; identifiers must be unique"
-            for name, n in counts.items()
-            if n > 1
-        ]
     fields["floor"] = found["floor"][0] if found["floor"] else Polygon()
     fields |= {f"{kind}s": tuple(found[kind]) for kind in KINDS if kind != "floor"}
     return fields, faults
@@ -251,7 +243,7 @@ def _read_fields(
     for field, reader in readers.items():
         try:
             read[field] = reader(values.get(field))
-        except FieldFault as fault:
+        except FieldError as fault:
             faults.append(f"{field} {fault}")
     return read, faults
 

@@ -25,9 +25,9 @@ def compute_sight(store: "Store") -> FloatArray:
     Returns
     -------
     sight
-        Shape (n_cells, n_zones), float32 in [0, 1]: 1 in the zone, falling linearly to 0 at 2.5 m from it; 0 where anything
-        solid stands on the straight line from the cell to the nearest point of the zone. Which way the shopper faces is not
-        counted.
+        Shape (n_cells, n_zones), float32 in [0, 1]: 1 in the zone, falling linearly to 0 at 2.5 m from it;
+        0 where anything solid stands on the straight line from the cell to the nearest point of the zone.
+        Which way the shopper faces is not counted.
     """
     return build_sight(store.plan)
 
@@ -38,8 +38,9 @@ def compute_leg_views(store: "Store") -> FloatArray:
     Returns
     -------
     views
-        Shape (n_places, n_places, n_zones), float32 metres: along the shortest path from place a to place b, the sum of step
-        length times sight of the zone (mean of the step's two cells). Time spent standing is not counted.
+        Shape (n_places, n_places, n_zones), float32 metres: along the shortest path from place a to place
+        b, the sum of step length times sight of the zone (mean of the step's two cells). Time spent
+        standing is not counted.
     """
     return build_leg_views(store.plan)
 

@@ -1,8 +1,8 @@
 """The bare geometry of a store, as the key under which everything computed from it is shared.
 
-`Space` is the floor with what stands on it; `Plan` adds the zones, doors and checkouts. Both compare and hash by a digest
-of their coordinates alone, so that stores which differ in content only (a new planogram, another name) share their cells,
-distances and sight lines.
+`Space` is the floor with what stands on it; `Plan` adds the zones, doors and checkouts. Both compare and
+hash by a digest of their coordinates alone, so that stores which differ in content only (a new planogram,
+another name) share their cells, distances and sight lines.
 """
 
 import hashlib
@@ -54,7 +54,7 @@ class Space:
 
     @property
     def solid(self) -> BaseGeometry:
-        """Everything that is not walkable, for some metres round the floor: no path and no sight line crosses it."""
+        """Everything not walkable, to some metres round the floor: no path or sight line crosses it."""
         x0, y0, x1, y1 = self.floor.bounds
         margin = OUTSIDE_MARGIN_M
         return box(x0 - margin, y0 - margin, x1 + margin, y1 + margin).difference(self.walkable)

@@ -1,4 +1,4 @@
-"""The store: immutable, hashable by content, and the one to ask about geometry, goods and where they stand."""
+"""The store: immutable, hashable by content, the one to ask about geometry, goods and where they stand."""
 
 import hashlib
 import json
@@ -26,10 +26,11 @@ SHELF_LEVELS = tuple(ShelfLevel)  # `Store.shelf_level` holds indices into this
 class Store:
     """A store as it stands on one day: floor, furniture, zones, doors, tills, goods and where they stand.
 
-    Whatever the order of the parts given, they are kept in a canonical one: zones by walking distance from the entrance, then
-    by position; doors and checkouts by position; SKUs by identifier. So two files that list the same store differently, or
-    name its zones differently, give the same arrays. Edits (`swap`, `move`, `remove_fixture`, `layouts.edits`) return new
-    stores. Stores are equal if name and content are; everything derived is computed once and shared between copies.
+    Whatever the order of the parts given, they are kept in a canonical one: zones by walking distance from
+    the entrance, then by position; doors and checkouts by position; SKUs by identifier. So two files that
+    list the same store differently, or name its zones differently, give the same arrays. Edits (`swap`,
+    `move`, `remove_fixture`, `layouts.edits`) return new stores. Stores are equal if name and content are;
+    everything derived is computed once and shared between copies.
 
     Attributes
     ----------
@@ -150,7 +151,11 @@ class Store:
 
     @cached_property
     def shelf_level(self) -> IntArray:
-        """Index into `SHELF_LEVELS` of each SKU in each zone (its level with most facings) or -1, (n_zones, n_skus) int8."""
+        """Shelf level of each SKU in each zone, shape (n_zones, n_skus) int8.
+
+        Indices into `SHELF_LEVELS`; -1 where the SKU does not stand; of several levels the one with most
+        facings.
+        """
         levels = np.full((self.n_zones, self.n_skus), -1, dtype=np.int8)
         for placement in sorted(self.placements, key=lambda placement: placement.facings):
             where = self.zone_index[placement.zone_id], self.sku_index[placement.sku_id]
@@ -256,7 +261,7 @@ def _stack_points(points: list[tuple[float, float]]) -> FloatArray:
 
 
 def _placement_key(placement: Placement, zone_rank: dict[str, int]) -> tuple[int, str, str, int]:
-    """Order of placements: zone, SKU, level from the floor up; unknown zones last, for the validator to name."""
+    """Order of placements: zone, SKU, level from the floor up; unknown zones last."""
     rank = zone_rank.get(placement.zone_id, len(zone_rank))
     return rank, placement.zone_id, placement.sku_id, SHELF_LEVELS.index(placement.shelf_level)
 

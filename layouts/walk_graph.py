@@ -18,7 +18,8 @@ NO_CELL = -1
 class WalkGraph:
     """Where one can walk, how far it is and which way one goes.
 
-    *Places* are the points that journeys run between: zones, then entrances, checkouts and exits, in the store's order.
+    *Places* are the points that journeys run between: zones, then entrances, checkouts and exits, in the
+    store's order.
 
     Attributes
     ----------
@@ -78,7 +79,7 @@ class WalkGraph:
         return graph
 
     def distances_to(self, target: int) -> FloatArray:
-        """Walking distance from every cell to `target` [m], shape (n_cells,) float32."""
+        """Compute the walking distance from every cell to `target` [m], shape (n_cells,) float32."""
         return self._route(target)[0]
 
     def next_cells_to(self, target: int) -> IntArray:
@@ -86,7 +87,7 @@ class WalkGraph:
         return self._route(target)[1]
 
     def distance_m(self, source: int, target: int) -> float:
-        """Walking distance between two cells [m]; infinite if there is no way."""
+        """Compute the walking distance between two cells [m]; infinite if there is no way."""
         return float(self.distances_to(target)[source])
 
     def path(self, source: int, target: int) -> IntArray:
@@ -108,7 +109,7 @@ class WalkGraph:
 
     @cached_property
     def place_distance_m(self) -> FloatArray:
-        """Walking distance between places [m], shape (n_places, n_places) float32; infinite where there is no way."""
+        """Walking distance between places [m], shape (n_places, n_places) float32; infinite without a way."""
         distance_m = np.full((self.n_places, self.n_places), np.inf, dtype=np.float32)
         reached = np.flatnonzero(self.place_cell != NO_CELL)
         cells = self.place_cell[reached]
@@ -151,8 +152,8 @@ def build_walks(plan: Plan) -> WalkGraph:
 def rank_zones(plan: Plan) -> tuple[int, ...]:
     """Order zones by walking distance from the nearest entrance, then by x, then by y of their centroids.
 
-    The order depends on the geometry alone: zones that are renamed or listed otherwise keep their places. Zones that cannot
-    be reached come last.
+    The order depends on the geometry alone: zones that are renamed or listed otherwise keep their places.
+    Zones that cannot be reached come last.
     """
     lattice, zone_cells = build_lattice(plan.space), find_zone_cells(plan)
     keys = []
