@@ -1,7 +1,7 @@
 """What happened in a store, observed or simulated alike: journeys, KPIs, divergences, figures.
 
-Raw tracks and receipts come in, are cleaned and become journeys: who stopped where, for how long, and took what. The
-same functions read a simulated day. Nothing here learns and nothing here simulates.
+Raw tracks and receipts come in, are cleaned and become journeys: who stopped where, for how long, and took
+what. The same functions read a simulated day. Nothing here learns and nothing here simulates.
 """
 
 from analysis.cleaning import CleaningConfig, clean_tracks, compute_session_spans

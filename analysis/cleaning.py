@@ -1,7 +1,8 @@
 """Raw fixes to clean positions: one a second, without jumps, noise or positions inside fixtures.
 
-A tracking system hands over positions that are noisy (a few decimetres, correlated from fix to fix), irregular in
-time, with gaps and gross outliers. What comes out is what every other function of this floor expects: a 1 Hz grid.
+A tracking system hands over positions that are noisy (a few decimetres, correlated from fix to fix),
+irregular in time, with gaps and gross outliers. What comes out is what every other function of this floor
+expects: a 1 Hz grid.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class CleaningConfig:
 def clean_tracks(tracks: pd.DataFrame, store: Store, config: CleaningConfig | None = None) -> pd.DataFrame:
     """Turn raw fixes into one position a second.
 
-    Jumps are removed, short gaps filled along the straight line, long gaps left out (no rows), noise smoothed, and
-    positions inside fixtures or off the floor moved to the nearest walkable cell.
+    Jumps are removed, short gaps filled along the straight line, long gaps left out (no rows), noise
+    smoothed, and positions inside fixtures or off the floor moved to the nearest walkable cell.
 
     Parameters
     ----------
@@ -105,15 +106,15 @@ def compute_session_spans(
     Returns
     -------
     spans
-        `session_id` (in order of appearance), `entry_ts` (UTC), `duration_s`, `is_complete`. Sessions of which no
-        position is left are not counted.
+        `session_id` (in order of appearance), `entry_ts` (UTC), `duration_s`, `is_complete`. Sessions of
+        which no position is left are not counted.
     """
     config = config or CleaningConfig()
     by_session = positions.groupby(c.SESSION_ID, observed=True, sort=False)
     first, last = by_session[[c.X, c.Y]].first(), by_session[[c.X, c.Y]].last()
     entry = tracks.groupby(c.SESSION_ID, observed=True, sort=False)[c.T].min().reindex(first.index)
     doors = np.array([door.xy for door in store.entrances])
-    ways_out = np.array([place.xy for place in (*store.exits, *store.checkouts)])
+    ways_out = np.array([door.xy for door in store.exits] + [till.xy for till in store.checkouts])
     starts = _distance_to_nearest(first.to_numpy(), doors) <= config.door_radius_m
     ends = _distance_to_nearest(last.to_numpy(), ways_out) <= config.door_radius_m
     return pd.DataFrame(
@@ -195,7 +196,7 @@ def _median_of_rows(values: FloatArray) -> FloatArray:
 def _resample(
     session: IntArray, t: FloatArray, xy: FloatArray, config: CleaningConfig
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Interpolate to whole seconds, all sessions at once on one long time line; drop what lies in long gaps."""
+    """Interpolate to whole seconds, all sessions at once on one time line; drop what lies in long gaps."""
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])
     ends = np.r_[starts[1:], len(session)] - 1
     first = np.ceil(t[starts]).astype("int64")

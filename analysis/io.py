@@ -26,7 +26,8 @@ class Observations:
     Attributes
     ----------
     tracks
-        Raw fixes `session_id, t, x, y` (UTC, metres), sorted by session and time; positions may be missing or wrong.
+        Raw fixes `session_id, t, x, y` (UTC, metres), sorted by session and time; positions may be missing
+        or wrong.
     receipts
         One row per receipt and SKU, the columns of `pos`; `session_id` is "" where the receipt has no track.
     sessions
@@ -112,7 +113,7 @@ def _read(
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
         else:
-            table = pd.read_csv(path, dtype=_TEXT_COLUMNS, encoding="utf-8-sig")  # type: ignore[arg-type]
+            table = pd.read_csv(path, dtype=_TEXT_COLUMNS, encoding="utf-8-sig")
     except (ValueError, OSError, pa.ArrowException) as error:
         faults.append(f"{path.name}: cannot be read ({str(error).splitlines()[0]})")
         return None

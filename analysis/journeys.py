@@ -57,14 +57,15 @@ class Journeys:
     Attributes
     ----------
     visits
-        Stops in order of session and time: `session_id, visit` (0.. within the session), `zone_id, t_s` (since the
-        session's first fix), `dwell_s`. Passing by is not in it, nor is waiting at the tills or the door.
+        Stops in order of session and time: `session_id, visit` (0.. within the session), `zone_id, t_s`
+        (since the session's first fix), `dwell_s`. Passing by is not in it, nor is waiting at the tills or
+        the door.
     picks
-        Receipt lines of linked receipts, each at the visit where it was most likely taken: `session_id, visit,
-        sku_id, qty, unit_price, margin`.
+        Receipt lines of linked receipts, each at the visit where it was most likely taken: `session_id,
+        visit, sku_id, qty, unit_price, margin`.
     sessions
-        `session_id, entry_ts, duration_s, has_receipt, is_complete` and the attributes. Without a receipt nothing
-        is known about purchases: most such sessions are unlinked, not empty.
+        `session_id, entry_ts, duration_s, has_receipt, is_complete` and the attributes. Without a receipt
+        nothing is known about purchases: most such sessions are unlinked, not empty.
     report
         What was kept, corrected and dropped: counts by name.
     """

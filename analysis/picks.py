@@ -49,10 +49,10 @@ def assign_picks(
 ) -> tuple[pd.DataFrame, IntArray, dict[str, int]]:
     """Give every receipt line the stop where it was most likely taken.
 
-    A line goes to a stop of its session in a zone where its SKU stands. If there are several, stops that no other
-    line explains come first, then the longer ones (dwell shared by the lines already there). If there is none, a
-    stop without purchase nearby was read as the wrong zone and is corrected; else a stop is inserted where the
-    track came closest.
+    A line goes to a stop of its session in a zone where its SKU stands. If there are several, stops that no
+    other line explains come first, then the longer ones (dwell shared by the lines already there). If there
+    is none, a stop without purchase nearby was read as the wrong zone and is corrected; else a stop is
+    inserted where the track came closest.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def assign_picks(
         How many lines took which way.
     """
     chosen = _choose_stops(stops, lines, store)
-    n_nowhere = int((~store.stands.any(axis=0))[lines["sku"]].sum())
+    is_placed = np.asarray(store.stands.any(axis=0))
+    n_nowhere = int((~is_placed[lines["sku"]]).sum())
     placer = _Placer(stops, chosen, rows, store, inserted_dwell_s)
     report = {LINES_AT_STOP: int((chosen >= 0).sum()), LINES_RELABELLED: 0, LINES_INSERTED: 0, LINES_FAR: 0}
     for line in np.flatnonzero(chosen < 0):

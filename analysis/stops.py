@@ -1,9 +1,10 @@
 """Where people stood: slow stretches of a cleaned track, each second given to the zone that explains it best.
 
-Two neighbouring zones (above all the two faces of a narrow aisle) cannot be told apart from one noisy position. So the
-seconds of a slow stretch are decided together: a hidden Markov model whose states are the zones nearby and "nowhere",
-whose observations are the signed distances to the zone polygons, and in which a zone that the session's receipt
-speaks for is easier to enter (Viterbi; Rabiner 1989, Proc. IEEE 77, section III.B).
+Two neighbouring zones (above all the two faces of a narrow aisle) cannot be told apart from one noisy
+position. So the seconds of a slow stretch are decided together: a hidden Markov model whose states are the
+zones nearby and "nowhere", whose observations are the signed distances to the zone polygons, and in which a
+zone that the session's receipt speaks for is easier to enter (Viterbi; Rabiner 1989, Proc. IEEE 77, section
+III.B).
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class StopConfig:
     position_sd_m
         How far a cleaned position may be off.
     information_per_s
-        Share of a second's evidence that is new: errors of a tracking system are correlated in time, 0.25 means a
-        correlation of 0.6 from second to second.
+        Share of a second's evidence that is new: errors of a tracking system are correlated in time, 0.25
+        means a correlation of 0.6 from second to second.
     switch_cost
         Log odds against changing zone within a stretch, each second.
     purchase_bonus
@@ -121,8 +122,8 @@ def detect_stops(
     store
         Gives the zones. Entrance zones are nowhere.
     bought
-        Whether the receipt of a session names a SKU that stands in a zone, shape (n_sessions, n_zones); None if
-        receipts are to have no say.
+        Whether the receipt of a session names a SKU that stands in a zone, shape (n_sessions, n_zones); None
+        if receipts are to have no say.
     config
         Thresholds.
 
@@ -249,7 +250,6 @@ def _find_slow_runs(
         return slow_rows, slow_rows
     pause = np.diff(t_s[slow_rows]) - 1
     same = (np.diff(session[slow_rows]) == 0) & (pause <= config.max_pause_s)
-    run = np.cumsum(np.r_[True, ~same]) - 1
     first = slow_rows[np.r_[True, ~same]]
     last = slow_rows[np.r_[~same, True]]
     is_long = t_s[last] - t_s[first] + 1 >= config.min_run_s
