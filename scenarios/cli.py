@@ -1,0 +1,186 @@
+"""The command line: `storesim train | simulate | ab | report`.
+
+Each handler opens its inputs, calls one public function and prints what it found. The floors below
+are imported by the handlers, so that `storesim --help` answers at once.
+"""
+
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Agent-based store simulator: if we moved this, what would we earn?",
+)
+
+
+class Tracks(StrEnum):
+    """Which replications' positions are kept."""
+
+    FIRST = "first"
+    ALL = "all"
+    NONE = "none"
+
+
+StoreName = Annotated[str, typer.Option(metavar="DIR", help="Folder of the store, or bundled:NAME.")]
+ModelName = Annotated[
+    str, typer.Option(metavar="MODEL_DIR", help="Folder of the trained model, or bundled:NAME.")
+]
+Shoppers = Annotated[
+    int,
+    typer.Option(min=1, help="Shoppers who enter in each replication; more than a day's fill several days."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes at work; the result is the same with any number.")
+]
+TracksKept = Annotated[
+    Tracks,
+    typer.Option(
+        help="Positions (metres, every second) to keep: of the first replication, of all or of none."
+    ),
+]
+RunFolder = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier run, which is replaced."),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"storesim {version('storesim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def train(
+    store: StoreName,
+    observations: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet)."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
+    ],
+    preset: Annotated[
+        str, typer.Option(help="Size of the model and length of the training, by name.")
+    ] = "small",
+    seed: Seed = 0,
+) -> None:
+    """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
+    from analysis import load_observations
+    from models import train_model
+    from scenarios.inputs import open_store
+    from scenarios.outputs import check_output_folder
+
+    check_output_folder(out, marker="config.json")
+    subject = open_store(store)
+    train_model(subject, load_observations(observations, subject), out, preset=preset, seed=seed)
+    typer.echo(f"Model written to {out}")
+
+
+@app.command()
+def simulate(
+    store: StoreName,
+    model: ModelName,
+    out: RunFolder,
+    shoppers: Shoppers = 2000,
+    replications: Annotated[int, typer.Option(min=1, help="Independent repetitions.")] = 30,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    tracks: TracksKept = Tracks.FIRST,
+) -> None:
+    """Let shoppers visit one store and write their tracks, receipts and zone figures."""
+    from scenarios import simulate as run
+    from scenarios.inputs import open_model, open_store
+    from scenarios.outputs import check_output_folder
+
+    check_output_folder(out)
+    result = run(
+        open_store(store),
+        model=open_model(model),
+        n_shoppers=shoppers,
+        n_replications=replications,
+        seed=seed,
+        n_workers=workers,
+        tracks=tracks.value,
+    )
+    result.save(out)
+    typer.echo(result.summary())
+    typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
+
+
+@app.command()
+def ab(
+    control: Annotated[str, typer.Option(metavar="DIR", help="Folder of today's store, or bundled:NAME.")],
+    variant: Annotated[
+        list[str],
+        typer.Option(metavar="DIR", help="Folder of a changed store; give it again for each alternative."),
+    ],
+    model: ModelName,
+    out: RunFolder,
+    shoppers: Shoppers = 2000,
+    replications: Annotated[
+        int, typer.Option(min=2, help="Paired repetitions; an interval needs at least 2, better 20.")
+    ] = 30,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    tracks: TracksKept = Tracks.FIRST,
+) -> None:
+    """Compare layouts: the same shoppers visit today's store and each alternative."""
+    from scenarios import compare
+    from scenarios.inputs import open_model, open_store
+    from scenarios.outputs import check_output_folder
+
+    check_output_folder(out)
+    result = compare(
+        open_store(control),
+        [open_store(identifier) for identifier in variant],
+        model=open_model(model),
+        n_shoppers=shoppers,
+        n_replications=replications,
+        seed=seed,
+        n_workers=workers,
+        tracks=tracks.value,
+    )
+    result.save(out)
+    typer.echo(result.summary())
+    typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Option(metavar="DIR", help="Folder that `simulate` or `ab` wrote.")],
+) -> None:
+    """Turn a run folder into one self-contained HTML file."""
+    from scenarios.report import write_report
+
+    typer.echo(f"Report written to {write_report(run)}")
+
+
+def main() -> None:
+    """Run the command line: bad input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except Exception as error:
+        from layouts import StoresimError
+
+        if not isinstance(error, StoresimError | FileNotFoundError | NotADirectoryError | PermissionError):
+            raise
+        print(f"storesim: {error}", file=sys.stderr)
+        sys.exit(2)
