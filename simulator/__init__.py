@@ -1,25 +1,48 @@
 """What happens in a store: agents on the walk graph, in seconds of store time, until everybody has left.
 
-A cohort's decisions come in as :class:`Itineraries` and its people as a :class:`Population`;
-:class:`StoreModel` gives them a clock, paths, tills and queues, and :func:`build_tables` turns the finished
-run into the same tables that an observed day has. Randomness is :class:`Luck`: it belongs to the shopper,
-not to the run, so the same person meets the same luck in every layout.
+A cohort's decisions come in as `Itineraries` and its people as a `Population`; `StoreModel` gives them a
+clock, paths, tills and queues, and `build_tables` turns the finished run into the same tables that an
+observed day has. Randomness is `Luck`: it belongs to the shopper, not to the run, so the same person meets
+the same luck in every layout.
 """
 
-from simulator.arrivals import ArrivalProfile, draw_arrivals, draw_entrances
+from simulator.arrivals import (
+    ArrivalProfile,
+    draw_arrivals,
+    draw_entrances,
+    draw_speeds_mps,
+    opening_hours_s,
+)
+from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
+from simulator.config import SimulationConfig
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
+from simulator.shopper import Activity, Shopper
+from simulator.store_model import StoreModel
+from simulator.tables import ReplicationTables, build_tables, compute_positions
 
 __all__ = [
+    "Activity",
     "ArrivalProfile",
+    "CheckoutConfig",
     "Itineraries",
     "Luck",
     "Population",
     "Purpose",
+    "ReplicationTables",
+    "ServiceNoise",
+    "Shopper",
+    "SimulationConfig",
+    "StoreModel",
+    "TillChoice",
+    "build_tables",
     "check_itineraries",
+    "compute_positions",
     "draw_arrivals",
     "draw_entrances",
     "draw_scripted_itineraries",
+    "draw_speeds_mps",
+    "opening_hours_s",
     "stable_key",
     "stable_keys",
 ]

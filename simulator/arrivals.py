@@ -82,6 +82,15 @@ def draw_entrances(store: Store, n: int, luck: Luck) -> npt.NDArray[np.int64]:
     return np.floor(luck.uniform(Purpose.ENTRANCE, np.arange(n)) * len(store.entrances)).astype(np.int64)
 
 
+def draw_speeds_mps(n: int, luck: Luck, *, mean_mps: float = 1.0, cv: float = 0.2) -> FloatArray:
+    """Draw walking speeds [m/s], lognormal, keyed by the shopper's index; shape (n,).
+
+    The defaults are assumptions: no sourced figure for walking speed in a store was found.
+    """
+    sigma = np.sqrt(np.log1p(cv**2))
+    return np.asarray(mean_mps * np.exp(sigma * luck.normal(Purpose.SPEED, np.arange(n)) - sigma**2 / 2))
+
+
 def opening_hours_s(store: Store) -> tuple[float, float]:
     """Return opening and closing time of a store in seconds since midnight."""
     open_s, close_s = _seconds_of_day(store.open), _seconds_of_day(store.close)

@@ -9,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from layouts import ModelError, Store
-from simulator.luck import Luck, Purpose
+from simulator.luck import BoolArray, FloatArray, IntArray, Luck, Purpose
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.integer]
-BoolArray = npt.NDArray[np.bool_]
 StrArray = npt.NDArray[np.str_]
 
 

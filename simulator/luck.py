@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.floating]
 UIntArray = npt.NDArray[np.uint64]
+IntArray = npt.NDArray[np.integer]
 
 _MASK = (1 << 64) - 1
 _GAMMA = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd; Steele, Lea and Flood (2014), section 4

@@ -1,0 +1,121 @@
+"""Walks along the shortest paths of the walk graph, planned for a whole cohort at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layouts import Store
+from simulator.luck import BoolArray, FloatArray, IntArray
+
+_TARGETS_AT_ONCE = 256  # bounds the memory of a table (targets, cells)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Walk:
+    """One uninterrupted walk; before it starts a shopper stands on its first cell, after it on its last.
+
+    Parameters
+    ----------
+    start_s
+        When it starts [s].
+    cells
+        Cells on the way, both ends included, shape (n,).
+    metres
+        Way from the first cell to each [m], shape (n,).
+    """
+
+    start_s: float
+    cells: IntArray
+    metres: FloatArray
+
+    def end_s(self, speed_mps: float) -> float:
+        """When the last cell is reached [s]."""
+        return self.start_s + float(self.metres[-1]) / speed_mps
+
+
+@dataclass(frozen=True, eq=False)
+class Legs:
+    """Many paths in one table: leg i has the rows ``offsets[i]`` to ``offsets[i + 1]`` of the others."""
+
+    cells: IntArray
+    metres: FloatArray  # from the leg's first cell
+    offsets: IntArray  # (n_legs + 1,)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def length_m(self) -> FloatArray:
+        """Length of each leg [m], shape (n_legs,)."""
+        return self.metres[self.offsets[1:] - 1]
+
+
+def compute_legs(store: Store, sources: IntArray, targets: IntArray) -> Legs:
+    """Find the shortest paths from cells to cells, all at once; the same as ``store.walks.path`` gives.
+
+    Parameters
+    ----------
+    sources, targets
+        Cells, both of shape (n_legs,).
+    """
+    n_legs = len(sources)
+    legs, cells, ranks = (
+        [np.arange(n_legs)],
+        [np.asarray(sources, dtype=np.int64)],
+        [np.zeros(n_legs, np.int64)],
+    )
+    order = np.argsort(targets, kind="stable")
+    ends, starts = np.unique(np.asarray(targets)[order], return_index=True)
+    starts = np.append(starts, n_legs)
+    for first in range(0, len(ends), _TARGETS_AT_ONCE):
+        some = ends[first : first + _TARGETS_AT_ONCE]
+        follow = np.stack([store.walks.next_cells_to(int(end)) for end in some])  # (n_targets, n_cells)
+        leg = order[starts[first] : starts[first + len(some)]]
+        row = np.searchsorted(some, targets[leg])
+        cell, rank = cells[0][leg], 0
+        while True:
+            cell = follow[row, cell].astype(np.int64)
+            on_way = cell >= 0  # -1 follows the target
+            if not on_way.any():
+                break
+            leg, row, cell, rank = leg[on_way], row[on_way], cell[on_way], rank + 1
+            legs.append(leg)
+            cells.append(cell)
+            ranks.append(np.full(len(leg), rank))
+    leg = np.concatenate(legs)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(leg, minlength=n_legs))])
+    flat = np.empty(len(leg), dtype=np.int64)
+    flat[offsets[leg] + np.concatenate(ranks)] = np.concatenate(cells)
+    return Legs(flat, compute_metres(store, flat, offsets), offsets)
+
+
+def compute_metres(store: Store, cells: IntArray, offsets: IntArray) -> FloatArray:
+    """Measure the way from each path's first cell to each of its cells [m].
+
+    Straight and diagonal steps are counted as integers, so that a path's length does not depend on the
+    paths beside it, not even in the last bit.
+
+    Parameters
+    ----------
+    cells
+        Paths behind one another, shape (n,).
+    offsets
+        First row of each path, and n at the end.
+    """
+    step = (
+        np.abs(np.diff(store.grid.xy[cells], axis=0, prepend=store.grid.xy[cells[:1]]))
+        > store.grid.cell_m / 2
+    )
+    step[offsets[:-1]] = False  # from the end of one path to the start of the next
+    diagonal = step[:, 0] & step[:, 1]
+    straight = step[:, 0] ^ step[:, 1]
+    n_straight, n_diagonal = (_count_along(steps, offsets) for steps in (straight, diagonal))
+    return np.asarray(store.grid.cell_m * (n_straight + np.sqrt(2.0) * n_diagonal))
+
+
+def _count_along(is_step: BoolArray, offsets: IntArray) -> IntArray:
+    """Count the steps made since the start of each path."""
+    counts = np.cumsum(is_step)
+    return np.asarray(counts - np.repeat(counts[offsets[:-1]], np.diff(offsets)))

@@ -1,0 +1,156 @@
+"""One shopper in the store: walks, stands, takes, queues, pays, leaves."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import mesa
+import numpy as np
+
+from simulator.checkout import Turn
+from simulator.legs import Walk
+from simulator.luck import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from simulator.store_model import StoreModel
+
+
+class Activity(StrEnum):
+    """What a shopper is about."""
+
+    SHOPPING = "shopping"  # walking to stops and standing at them
+    TO_TILLS = "to tills"  # on the way to the tills, not in a queue yet
+    AT_TILL = "at till"  # in a queue, or being served
+    LEAVING = "leaving"
+
+
+class Shopper(mesa.Agent):
+    """A shopper who carries out an itinerary.
+
+    The model calls :meth:`act` when something is decided: at each end of a stop, when the tills come into
+    view, after paying and at the exit. In between nothing is computed; where the shopper is follows from the
+    walk under way.
+
+    Parameters
+    ----------
+    model
+        The store they are in.
+    index
+        Row of the shopper in the population; it is also the agent's ``unique_id``.
+    """
+
+    model: StoreModel
+
+    def __init__(self, model: StoreModel, index: int) -> None:
+        super().__init__(model)
+        # Mesa keeps a counter, and with it the model, for ever; the ids are ours, so let go of it
+        mesa.Agent._ids.pop(model, None)
+        self.unique_id = index
+        self.activity = Activity.SHOPPING
+        self.speed_mps = float(model.population.speed_mps[index])
+        self.walks: list[Walk] = []
+        self.turn: Turn | None = None
+        self._first_stop, self._end_stop = model.first_stop[index], model.first_stop[index + 1]
+        self._stop = self._first_stop - 1  # row of the stop that they walk to or stand at
+
+    def act(self, t_s: float) -> float | None:
+        """Do what is due at `t_s`; return when to act again, or None when gone."""
+        if self.activity is Activity.SHOPPING:
+            return self._go_on(t_s)
+        if self.activity is Activity.TO_TILLS:
+            return self._join_queue(t_s)
+        if self.activity is Activity.AT_TILL:
+            return self._pay_and_go(t_s)
+        self.model.record_exit(self, t_s)
+        self.remove()
+        return None
+
+    @property
+    def picks(self) -> slice:
+        """Rows of ``model.itineraries``' picks that are in the basket: those of the stops made so far."""
+        first_pick = self.model.first_pick
+        return slice(first_pick[self._first_stop], first_pick[max(self._stop, self._first_stop)])
+
+    @property
+    def cell(self) -> int:
+        """Cell that the shopper reached last, at the model's time."""
+        t_s = self.model.time_s
+        walk = self._walk_at(t_s)
+        metres = max(t_s - walk.start_s, 0.0) * self.speed_mps
+        return int(walk.cells[int(np.searchsorted(walk.metres, metres, side="right")) - 1])
+
+    def position_at(self, t_s: float) -> FloatArray:
+        """Position [m] at a time between entering and now, shape (2,)."""
+        walk = self._walk_at(t_s)
+        xy = self.model.store.grid.xy[walk.cells]
+        metres = (t_s - walk.start_s) * self.speed_mps
+        return np.array([np.interp(metres, walk.metres, xy[:, axis]) for axis in (0, 1)])
+
+    def _walk_at(self, t_s: float) -> Walk:
+        """Find the walk that is under way at `t_s`, or the last one that was."""
+        return next((walk for walk in reversed(self.walks) if walk.start_s <= t_s), self.walks[0])
+
+    def _walk(self, t_s: float, cells: IntArray, metres: FloatArray) -> float:
+        """Start a walk at `t_s`; return when it will be over."""
+        walk = Walk(t_s, cells, metres)
+        self.walks.append(walk)
+        return walk.end_s(self.speed_mps)
+
+    def _go_on(self, t_s: float) -> float:
+        """Walk to the next stop and stand there, or to the tills, or with an empty basket to the exit."""
+        self._stop += 1
+        model, stop = self.model, self._stop
+        cells, metres = model.planned_leg(stop + self.unique_id)
+        if stop < self._end_stop:
+            arrival_s = self._walk(t_s, cells, metres)
+            model.stop_s[stop] = arrival_s
+            return arrival_s + model.dwell_s[stop]
+        if not model.n_items[self.unique_id]:
+            self.activity = Activity.LEAVING
+            return self._walk(t_s, cells, metres)
+        self.activity = Activity.TO_TILLS
+        in_view = np.searchsorted(metres, metres[-1] - model.config.checkout.approach_m, side="right")
+        n_cells = max(int(in_view), 1)
+        return self._walk(t_s, cells[:n_cells], metres[:n_cells])
+
+    def _join_queue(self, t_s: float) -> float:
+        """Choose a till, join its queue and move up in it; act again when served."""
+        model = self.model
+        last_stop_cell = int(model.itineraries.stop_cell[self._end_stop - 1])
+        till = model.checkouts.choose(t_s, model.till_distances_m[:, last_stop_cell])
+        cells, metres = model.path(int(self.walks[-1].cells[-1]), int(model.till_cell[till]))
+        ready_s = t_s + float(metres[-1]) / self.speed_mps
+        self.turn = model.checkouts.join(
+            till, t_s, ready_s=ready_s, service_s=model.service_s[self.unique_id]
+        )
+        model.record_turn(self, ready_s)
+        self.activity = Activity.AT_TILL
+        return max(self.turn.end_s, self._move_up(t_s, cells, metres))
+
+    def _move_up(self, t_s: float, cells: IntArray, metres: FloatArray) -> float:
+        """Plan the walks from waiting place to waiting place; return when the till is reached.
+
+        As all queues are first come, first served, it is known by now when each of those ahead will leave.
+        """
+        assert self.turn is not None
+        ahead_end_s, first = self.turn.ahead_end_s, 0
+        free_s = t_s
+        for n_ahead in range(len(ahead_end_s), -1, -1):
+            if n_ahead < len(ahead_end_s):
+                free_s = max(free_s, ahead_end_s[-n_ahead - 1])
+            place_m = metres[-1] - n_ahead * self.model.config.checkout.spacing_m
+            last = max(int(np.searchsorted(metres, place_m, side="right")) - 1, 0)
+            if last > first:
+                free_s = self._walk(free_s, cells[first : last + 1], metres[first : last + 1] - metres[first])
+                first = last
+        return free_s
+
+    def _pay_and_go(self, t_s: float) -> float:
+        """Leave the till for the nearest exit."""
+        model = self.model
+        assert self.turn is not None
+        model.record_payment(self)
+        self.activity = Activity.LEAVING
+        cell = int(model.till_cell[self.turn.till])
+        return self._walk(t_s, *model.path(cell, model.nearest_exit(cell)))

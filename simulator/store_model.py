@@ -1,0 +1,263 @@
+"""The store with its clock: arrivals, shoppers, tills, live figures."""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+import mesa
+import numpy as np
+
+from layouts import ModelError, Store
+from simulator.arrivals import (
+    DAY_S,
+    ArrivalProfile,
+    draw_arrivals,
+    draw_entrances,
+    draw_speeds_mps,
+    opening_hours_s,
+)
+from simulator.checkout import Checkouts, draw_service_s
+from simulator.config import SimulationConfig
+from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
+from simulator.legs import Walk, compute_legs, compute_metres
+from simulator.luck import FloatArray, IntArray, Luck
+from simulator.shopper import Shopper
+
+LIVE_FIGURES = ("time_s", "n_inside", "queue_lengths", "n_served", "revenue")
+
+
+class StoreModel(mesa.Model):
+    """A cohort of shoppers in one store, from the first arrival until the last has left.
+
+    Time runs in seconds since the opening of day 0. Between two decisions of a shopper nothing is computed:
+    an event heap holds when each acts next. :meth:`step` advances by one second, :meth:`run` to the end by
+    skipping the seconds in which nobody acts; both give the same run. Nothing is drawn from Mesa's random
+    streams: all luck belongs to the shoppers.
+
+    Parameters
+    ----------
+    store
+        Where; a bundled store if left out.
+    population, itineraries
+        Who comes and what each does; a hundred shoppers with scripted itineraries if left out.
+    config
+        Tills, queues, live figures.
+    luck
+        Decides the services' lengths and the entrances; ``Luck(seed)`` if left out.
+    seed, rng
+        As Mesa has them, at most one; only an integer can stand in for a missing `luck`.
+
+    Attributes
+    ----------
+    time_s
+        Whole seconds since the opening of day 0; like Mesa's ``steps``, which equals it.
+    datacollector
+        Live figures every ``config.collect_every_s`` of store time, while it is open or anybody is inside.
+    stop_s
+        When each stop of the itineraries was reached [s], shape (n_stops,).
+    till, ready_s, start_s, end_s
+        Per shopper, shape (n_shoppers,): the till; when they would be served if nobody were ahead; begin and
+        end of the service [s]; -1 and NaN for those who do not pay.
+    exit_s
+        When each shopper left [s], shape (n_shoppers,).
+    walks
+        The walks of each shopper who has left, in order.
+
+    Raises
+    ------
+    ModelError
+        If population and itineraries do not fit each other or the store.
+    """
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        population: Population | None = None,
+        itineraries: Itineraries | None = None,
+        *,
+        config: SimulationConfig | None = None,
+        luck: Luck | None = None,
+        seed: int | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> None:
+        given = seed if seed is not None else rng
+        self.luck = luck or Luck(int(given) if isinstance(given, (int, np.integer)) else 0)
+        super().__init__(seed=self.luck.seed if given is None else seed, rng=rng)
+        self.config = config or SimulationConfig()
+        self.store = store or _default_store()
+        self.population = population or _draw_default_population(self.store, self.luck)
+        self.itineraries = itineraries or draw_scripted_itineraries(self.store, self.population.n, self.luck)
+        if self.itineraries.n_shoppers != self.population.n:
+            raise ModelError(
+                f"itineraries of {self.itineraries.n_shoppers} shoppers for a population of "
+                f"{self.population.n}; must be as many"
+            )
+        check_itineraries(self.itineraries, self.store)
+        self._prepare_goods()
+        self._prepare_ways()
+        self._prepare_records()
+        self._open_s, self._close_s = opening_hours_s(self.store)
+        self._events = [
+            (arrival_s, index) for index, arrival_s in enumerate(self.population.arrival_s.tolist())
+        ]
+        heapq.heapify(self._events)
+        self.running = bool(self._events)
+        self.datacollector = mesa.DataCollector(model_reporters={name: name for name in LIVE_FIGURES})
+        self.datacollector.collect(self)
+
+    def _prepare_goods(self) -> None:
+        """Work out the baskets: row ranges, units, money, time at the till."""
+        plans = self.itineraries
+        self.first_stop: list[int] = plans.stop_offsets.tolist()
+        self.first_pick: list[int] = np.searchsorted(plans.pick_stop, np.arange(plans.n_stops + 1)).tolist()
+        self.dwell_s: list[float] = plans.stop_dwell_s.tolist()
+        n_items = plans.n_items
+        self.price = np.array([sku.price for sku in self.store.skus], dtype=float)  # per SKU
+        self.margin = np.array([sku.margin for sku in self.store.skus], dtype=float)
+        spent = np.bincount(
+            plans.pick_shopper, self.price[plans.pick_sku] * plans.pick_qty, self.population.n
+        )
+        self.n_items: list[int] = n_items.tolist()
+        self._spent: list[float] = spent.tolist()
+        self.service_s: list[float] = draw_service_s(self.config.checkout, n_items, self.luck).tolist()
+
+    def _prepare_ways(self) -> None:
+        """Find all walks whose ends are known before the clock starts: all but those from the tills."""
+        walks, plans = self.store.walks, self.itineraries
+        self.till_cell: IntArray = walks.place_cell[walks.checkout_places]
+        self._exit_cell: IntArray = walks.place_cell[walks.exit_places]
+        self.till_distances_m = np.stack([walks.distances_to(int(cell)) for cell in self.till_cell])
+        self._exit_distances_m = np.stack([walks.distances_to(int(cell)) for cell in self._exit_cell])
+        n = self.population.n
+        entrance = walks.place_cell[walks.entrance_places][draw_entrances(self.store, n, self.luck)]
+        # leg s + i leads shopper i to stop s; their last one leads from the last stop to the tills or out
+        sources = np.insert(plans.stop_cell, plans.stop_offsets[:-1], entrance)
+        last = plans.stop_offsets[1:] + np.arange(n)
+        ends = np.where(
+            plans.n_items > 0,
+            self.till_cell[self.till_distances_m[:, sources[last]].argmin(axis=0)],
+            self._exit_cell[self._exit_distances_m[:, sources[last]].argmin(axis=0)],
+        )
+        targets = np.insert(plans.stop_cell, plans.stop_offsets[1:], ends)
+        self._legs = compute_legs(self.store, sources, targets)
+        self._leg_offsets: list[int] = self._legs.offsets.tolist()
+        self._paths: dict[tuple[int, int], tuple[IntArray, FloatArray]] = {}
+
+    def _prepare_records(self) -> None:
+        """Lay out what the run will record."""
+        n = self.population.n
+        self.stop_s = np.full(self.itineraries.n_stops, np.nan)
+        self.till = np.full(n, -1)
+        self.ready_s, self.start_s, self.end_s, self.exit_s = np.full((4, n), np.nan)
+        self.walks: list[list[Walk]] = [[] for _ in range(n)]
+        self.time_s, self.n_served, self.revenue = 0, 0, 0.0
+        self._inside: dict[int, Shopper] = {}
+        self.checkouts = Checkouts(len(self.till_cell), self.config.checkout.choice)
+
+    # the clock
+
+    def step(self) -> None:
+        """Advance by one second of store time."""
+        self._advance_to(self.time_s + 1)
+
+    def run(self) -> None:
+        """Run until everybody has left."""
+        every_s = self.config.collect_every_s
+        while self.running:
+            next_tick = (self.time_s // every_s + 1) * every_s
+            next_event = max(math.ceil(self._events[0][0]), self.time_s + 1)
+            self._advance_to(min(next_event, next_tick))
+        self.steps = self.time_s
+
+    def run_model(self) -> None:
+        """Run until everybody has left: Mesa's name for :meth:`run`."""
+        self.run()
+
+    def _advance_to(self, time_s: int) -> None:
+        """Let all act who are due by `time_s`, in order of time and then of index."""
+        events, inside = self._events, self._inside
+        self.time_s = time_s
+        while events and events[0][0] <= time_s:
+            t_s, index = events[0]
+            shopper = inside.get(index)
+            if shopper is None:
+                shopper = inside[index] = Shopper(self, index)
+            next_s = shopper.act(t_s)
+            if next_s is None:
+                heapq.heappop(events)
+                del inside[index]
+            else:
+                heapq.heapreplace(events, (next_s, index))
+        self.running = bool(events)
+        if time_s % self.config.collect_every_s == 0 and (self._inside or self.is_open):
+            self.datacollector.collect(self)
+
+    # live figures
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is opening time."""
+        return self.time_s % DAY_S <= self._close_s - self._open_s
+
+    @property
+    def n_inside(self) -> int:
+        """Number of shoppers inside."""
+        return len(self._inside)
+
+    @property
+    def queue_lengths(self) -> list[int]:
+        """People at each till, the one being served included."""
+        return self.checkouts.queue_lengths(self.time_s)
+
+    # what shoppers ask and report
+
+    def planned_leg(self, leg: int) -> tuple[IntArray, FloatArray]:
+        """Cells of a leg and the way to each [m]; leg s + i leads shopper i to stop s."""
+        rows = slice(self._leg_offsets[leg], self._leg_offsets[leg + 1])
+        return self._legs.cells[rows], self._legs.metres[rows]
+
+    def path(self, source: int, target: int) -> tuple[IntArray, FloatArray]:
+        """Cells of the shortest path between two cells and the way to each [m]; kept for the next to ask."""
+        if (source, target) not in self._paths:
+            cells = self.store.walks.path(source, target)
+            self._paths[source, target] = cells, compute_metres(self.store, cells, np.array([0, len(cells)]))
+        return self._paths[source, target]
+
+    def nearest_exit(self, cell: int) -> int:
+        """Cell of the exit with the shortest way from a cell."""
+        return int(self._exit_cell[self._exit_distances_m[:, cell].argmin()])
+
+    def record_turn(self, shopper: Shopper, ready_s: float) -> None:
+        """Note that a shopper has joined a queue."""
+        index, turn = shopper.unique_id, shopper.turn
+        assert turn is not None
+        self.till[index], self.ready_s[index] = turn.till, ready_s
+        self.start_s[index], self.end_s[index] = turn.start_s, turn.end_s
+
+    def record_payment(self, shopper: Shopper) -> None:
+        """Note that a shopper has paid."""
+        self.n_served += 1
+        self.revenue += self._spent[shopper.unique_id]
+
+    def record_exit(self, shopper: Shopper, t_s: float) -> None:
+        """Note that a shopper has left at `t_s`, and the way that they went."""
+        self.exit_s[shopper.unique_id] = t_s
+        self.walks[shopper.unique_id] = shopper.walks
+
+
+def _default_store() -> Store:
+    """Load the smallest bundled store."""
+    from layouts import bundled_store
+
+    return bundled_store("corner-shop")
+
+
+def _draw_default_population(store: Store, luck: Luck) -> Population:
+    """Draw a hundred shoppers without attributes."""
+    n = 100
+    return Population(
+        n=n,
+        arrival_s=draw_arrivals(ArrivalProfile(), n, store, luck),
+        speed_mps=draw_speeds_mps(n, luck),
+    )

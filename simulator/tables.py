@@ -1,0 +1,246 @@
+"""From a finished run to the tables that an observed day has too."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from layouts import ModelError
+from simulator.arrivals import opening_hours_s
+from simulator.luck import FloatArray, IntArray
+from simulator.store_model import StoreModel
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicationTables:
+    """What happened in one replication, in the tables and columns of an observed day.
+
+    Parameters
+    ----------
+    tracks
+        ``session_id, t, x, y``: true positions [m] at every whole second.
+    receipts
+        ``basket_id, session_id, sku_id, qty, unit_price, margin, checkout_ts``: a row per basket and SKU.
+    sessions
+        ``session_id, entry_ts, duration_s, minutes``, the attributes, ``waiting_s, n_items, missed, revenue,
+        profit``: a row per shopper. Waiting is time in a queue, without the service.
+    visits
+        ``session_id, visit, zone_id, t_s, dwell_s``: the stops; `t_s` since the session's first position.
+    picks
+        ``session_id, visit, zone_id, sku_id, qty, unit_price, margin, planned``: what was taken where.
+    zones
+        KPIs of each zone, see :func:`analysis.compute_zone_kpis`.
+    occupancy
+        Person-seconds in each cell, shape (n_cells,).
+    totals
+        ``profit_per_shopper, revenue_per_shopper`` [currency], ``items_per_shopper, minutes_per_shopper``;
+        everybody who enters counts.
+    """
+
+    tracks: pd.DataFrame
+    receipts: pd.DataFrame
+    sessions: pd.DataFrame
+    visits: pd.DataFrame
+    picks: pd.DataFrame
+    zones: pd.DataFrame
+    occupancy: IntArray
+    totals: dict[str, float]
+
+
+def build_tables(model: StoreModel) -> ReplicationTables:
+    """Turn a finished run into tables.
+
+    Session and basket identifiers carry the replication of ``model.luck`` and the shopper's index.
+
+    Raises
+    ------
+    ModelError
+        If somebody is still inside.
+    """
+    from analysis import compute_zone_entries, compute_zone_kpis
+
+    if model.running:
+        raise ModelError(f"the run is not over: {model.n_inside} shoppers inside; call run() first")
+    names = _Names(model)
+    shopper, t_s, xy = compute_positions(model)
+    first_s = np.ceil(model.population.arrival_s)
+    tracks = pd.DataFrame(
+        {"session_id": names.sessions(shopper), "t": names.times(t_s), "x": xy[:, 0], "y": xy[:, 1]}
+    )
+    visits, picks = _build_visits(model, names, first_s), _build_picks(model, names)
+    receipts, money = _build_receipts(model, names)
+    sessions = _build_sessions(model, names, money)
+    entries = compute_zone_entries(
+        tracks.drop(columns="t").assign(t_s=t_s - first_s[shopper])[["session_id", "t_s", "x", "y"]],
+        model.store,
+    )
+    return ReplicationTables(
+        tracks=tracks,
+        receipts=receipts,
+        sessions=sessions,
+        visits=visits,
+        picks=picks,
+        zones=compute_zone_kpis(entries, picks, model.store, model.population.n),
+        occupancy=np.bincount(model.store.grid.cell_at(xy), minlength=model.store.grid.n_cells),
+        totals=_compute_totals(sessions),
+    )
+
+
+def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray]:
+    """Find where everybody was at every whole second between entering and leaving.
+
+    Positions lie on the straight lines between the centres of neighbouring cells, hence on the floor.
+
+    Returns
+    -------
+    shopper, t_s, xy
+        Shape (n,), (n,) [s since the opening of day 0] and (n, 2) [m], by shopper, then time.
+    """
+    population = model.population
+    owner = np.repeat(np.arange(population.n), [len(walks) for walks in model.walks])
+    walks = [walk for walks in model.walks for walk in walks]
+    if not walks:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2))
+    n_knots = np.array([len(walk.cells) for walk in walks])
+    knot_owner = np.repeat(owner, n_knots)
+    metres = np.concatenate([walk.metres for walk in walks])
+    knot_s = np.repeat([walk.start_s for walk in walks], n_knots) + metres / population.speed_mps[knot_owner]
+    first_s = np.ceil(population.arrival_s).astype(np.int64)
+    n_seconds = np.maximum(np.floor(model.exit_s).astype(np.int64) - first_s + 1, 0)
+    shopper = np.repeat(np.arange(population.n), n_seconds)
+    t_s = np.arange(len(shopper)) - np.repeat(np.cumsum(n_seconds) - n_seconds - first_s, n_seconds)
+    # one axis for all: each shopper's seconds behind those of the one before, with a gap
+    shift_s = np.concatenate([[0], np.cumsum(n_seconds + 3)[:-1]]) - first_s + 1
+    knot_xy = model.store.grid.xy[np.concatenate([walk.cells for walk in walks])]
+    xy = np.stack(
+        [
+            np.interp(t_s + shift_s[shopper], knot_s + shift_s[knot_owner], knot_xy[:, axis])
+            for axis in (0, 1)
+        ],
+        axis=1,
+    )
+    return shopper, t_s, xy
+
+
+class _Names:
+    """Identifiers and timestamps of a run."""
+
+    def __init__(self, model: StoreModel) -> None:
+        self._replication, n = model.luck.replication, model.population.n
+        self._indices = [f"{index:05d}" for index in range(n)]
+        self._sessions = [f"r{self._replication}-s{index}" for index in self._indices]
+        self._zones = [zone.zone_id for zone in model.store.zones]
+        self._skus = [sku.sku_id for sku in model.store.skus]
+        self._opening = np.datetime64(model.config.first_day, "us") + np.timedelta64(
+            round(opening_hours_s(model.store)[0] * 1e6), "us"
+        )
+
+    def sessions(self, shopper: IntArray) -> pd.Series:
+        return _take_text(self._sessions, shopper)
+
+    def baskets(self, shopper: IntArray) -> pd.Series:
+        return _take_text([f"r{self._replication}-b{index}" for index in self._indices], shopper)
+
+    def zones(self, zone: IntArray) -> pd.Series:
+        return _take_text(self._zones, zone)
+
+    def skus(self, sku: IntArray) -> pd.Series:
+        return _take_text(self._skus, sku)
+
+    def times(self, t_s: npt.NDArray[np.number]) -> pd.DatetimeIndex:
+        """Timestamps (UTC) of seconds since the opening of day 0."""
+        microseconds = np.round(np.asarray(t_s) * 1_000_000).astype("timedelta64[us]")
+        return pd.DatetimeIndex(self._opening + microseconds).tz_localize("UTC")
+
+
+def _take_text(texts: list[str], index: IntArray) -> pd.Series:
+    """Spread texts over rows; by way of Arrow, as millions of rows go through here."""
+    rows = pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), pa.array(texts, pa.string()))
+    return pd.Series(pd.StringDtype(na_value=np.nan).__from_arrow__(rows.cast(pa.large_string())))
+
+
+def _build_visits(model: StoreModel, names: _Names, first_s: FloatArray) -> pd.DataFrame:
+    plans = model.itineraries
+    return pd.DataFrame(
+        {
+            "session_id": names.sessions(plans.stop_shopper),
+            "visit": np.arange(plans.n_stops) - plans.stop_offsets[plans.stop_shopper],
+            "zone_id": names.zones(plans.stop_zone),
+            "t_s": model.stop_s - first_s[plans.stop_shopper],
+            "dwell_s": plans.stop_dwell_s,
+        }
+    )
+
+
+def _build_picks(model: StoreModel, names: _Names) -> pd.DataFrame:
+    plans = model.itineraries
+    return pd.DataFrame(
+        {
+            "session_id": names.sessions(plans.pick_shopper),
+            "visit": plans.pick_stop - plans.stop_offsets[plans.pick_shopper],
+            "zone_id": names.zones(plans.stop_zone[plans.pick_stop]),
+            "sku_id": names.skus(plans.pick_sku),
+            "qty": plans.pick_qty,
+            "unit_price": model.price[plans.pick_sku],
+            "margin": model.margin[plans.pick_sku],
+            "planned": plans.pick_planned,
+        }
+    )
+
+
+def _build_receipts(model: StoreModel, names: _Names) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sum the picks to receipts, and the receipts to money and units per shopper."""
+    plans, n_skus = model.itineraries, model.store.n_skus
+    line, row = np.unique(plans.pick_shopper * n_skus + plans.pick_sku, return_inverse=True)
+    shopper, sku = np.divmod(line, n_skus)
+    qty = np.bincount(row, weights=plans.pick_qty, minlength=len(line)).astype(np.int64)
+    receipts = pd.DataFrame(
+        {
+            "basket_id": names.baskets(shopper),
+            "session_id": names.sessions(shopper),
+            "sku_id": names.skus(sku),
+            "qty": qty,
+            "unit_price": model.price[sku],
+            "margin": model.margin[sku],
+            "checkout_ts": names.times(model.end_s[shopper]),
+        }
+    )
+    n = model.population.n
+    money = pd.DataFrame(
+        {
+            "revenue": np.bincount(shopper, qty * model.price[sku], n),
+            "profit": np.bincount(shopper, qty * model.margin[sku], n),
+        }
+    )
+    return receipts, money
+
+
+def _build_sessions(model: StoreModel, names: _Names, money: pd.DataFrame) -> pd.DataFrame:
+    population = model.population
+    duration_s = model.exit_s - population.arrival_s
+    return pd.DataFrame(
+        {
+            "session_id": names.sessions(np.arange(population.n)),
+            "entry_ts": names.times(population.arrival_s),
+            "duration_s": duration_s,
+            "minutes": duration_s / 60,
+            **population.attributes,
+            "waiting_s": np.nan_to_num(model.start_s - model.ready_s),
+            "n_items": model.itineraries.n_items,
+            "missed": model.itineraries.missed,
+            "revenue": money["revenue"],
+            "profit": money["profit"],
+        }
+    )
+
+
+def _compute_totals(sessions: pd.DataFrame) -> dict[str, float]:
+    """Average over everybody who entered; sums are exact, so they do not depend on the order of rows."""
+    columns = {"profit": "profit", "revenue": "revenue", "items": "n_items", "minutes": "minutes"}
+    n = max(len(sessions), 1)
+    return {f"{name}_per_shopper": math.fsum(sessions[column]) / n for name, column in columns.items()}
