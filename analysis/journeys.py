@@ -62,7 +62,7 @@ class Journeys:
         the door.
     picks
         Receipt lines of linked receipts, each at the visit where it was most likely taken: `session_id,
-        visit, sku_id, qty, unit_price, margin`.
+        visit, zone_id, sku_id, qty, unit_price, margin`.
     sessions
         `session_id, entry_ts, duration_s, has_receipt, is_complete` and the attributes. Without a receipt
         nothing is known about purchases: most such sessions are unlinked, not empty.
