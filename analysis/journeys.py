@@ -212,7 +212,8 @@ def _to_tables(
         }
     )
     has_stop = stop_of_line >= 0
-    picks = lines[has_stop].assign(**{c.VISIT: visit[stop_of_line[has_stop]]})
+    at = stop_of_line[has_stop]
+    picks = lines[has_stop].assign(**{c.VISIT: visit[at], c.ZONE_ID: visits[c.ZONE_ID].to_numpy()[at]})
     picks = picks.sort_values(["session", c.VISIT, c.SKU_ID], kind="stable", ignore_index=True)
     return visits, picks[list(c.PICK_COLUMNS)]
 

@@ -96,7 +96,7 @@ def compute_zone_entries(positions: pd.DataFrame, store: Store) -> pd.DataFrame:
 
 
 def compute_zone_kpis(
-    entries: pd.DataFrame, picks: pd.DataFrame, store: Store, *, n_sessions: int
+    entries: pd.DataFrame, picks: pd.DataFrame, store: Store, n_sessions: int
 ) -> pd.DataFrame:
     """KPIs of every zone, per shopper where they are sums.
 
