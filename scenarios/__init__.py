@@ -2,6 +2,31 @@
 
 This floor compares layouts (paired replications of the same shoppers), writes the answer to a run
 folder, turns that folder into a report, and holds the command line. Nothing below may need it.
+
+The public names are imported when they are first asked for: torch and Mesa take two seconds, and
+`storesim --help` needs neither.
 """
 
-__all__: list[str] = []
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scenarios.ab import ComparisonResult, compare
+    from scenarios.monte_carlo import SimulationResult, simulate
+    from scenarios.report import write_report
+
+__all__ = ["ComparisonResult", "SimulationResult", "compare", "simulate", "write_report"]
+
+_HOMES = {
+    "ComparisonResult": "ab",
+    "SimulationResult": "monte_carlo",
+    "compare": "ab",
+    "simulate": "monte_carlo",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'scenarios' has no attribute '{name}'")
+    return getattr(import_module(f"scenarios.{_HOMES[name]}"), name)

@@ -16,11 +16,11 @@ from scenarios.wording import answer_sentence, format_signed, is_clear, shorten_
 REPORT_NAME = "report.html"
 SUPPORT_NOTE = (
     "The interval tells how much chance there is in the simulated shoppers. It does not tell how well the "
-    "model knows your shoppers; this level does, by how far the change goes beyond what it has seen."
+    "model knows your shoppers; this level does, by how far the change goes beyond what it saw."
 )
 HEAT_NOTE = (
-    "Seconds that the mean shopper spends in each 50 cm cell, walking, looking or waiting. The colours follow "
-    "the square root, since tills would outshine the aisles. Point at a zone for its name."
+    "Seconds that the mean shopper spends in each 50 cm cell, walking, looking or waiting. The colours "
+    "follow the square root, since tills would outshine the aisles. Point at a zone for its name."
 )
 
 
@@ -121,7 +121,7 @@ def _heat_maps(run: Run, variant: str | None) -> Markup:
     cells = {layout: run.seconds_per_shopper(layout) for layout in layouts}
     seconds = pd.concat(cells.values())["seconds"]
     top_s = float(seconds[seconds > 0].quantile(0.98)) if seconds.any() else 1.0
-    scale = draw_scale(HEAT, ("0", f"{top_s:.1f} s per shopper or more"))
+    scale = draw_scale(HEAT, ("0 s", f"{top_s:.2f} s or more"))
     maps = []
     for layout in layouts:
         drawing = draw_heat_map(run.stores[layout], cells[layout], top_s, title=f"Heat map of {layout}")
@@ -143,7 +143,7 @@ def _difference_map(run: Run, variant: str) -> Markup:
     drawing = draw_difference_map(
         run.stores[variant], change, top_s, marked=run.changed_zones(variant), title="Difference of the two"
     )
-    scale = draw_scale([*LESS[::-1], "#fff", *MORE], (f"-{top_s:.2f} s", f"+{top_s:.2f} s per shopper"))
+    scale = draw_scale([*LESS[::-1], "#fff", *MORE], (f"-{top_s:.2f} s", f"+{top_s:.2f} s"))
     return figure("Difference: variant minus control", drawing, scale)
 
 

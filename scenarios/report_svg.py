@@ -125,10 +125,12 @@ def draw_replications(differences: Sequence[float], lift: Mapping[str, Any], *, 
         f"{value:+.3f} {escape(unit)}</title></circle>"
         for i, value in enumerate(differences)
     )
+    step = _round_step(span)
     ticks = "".join(
-        f'<text x="{x(value):.1f}" y="92" text-anchor="middle">{value:+.2f}</text>'
-        f'<line class="axis" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="74" y2="79"/>'
-        for value in (-span / 1.08, -span / 2.16, span / 2.16, span / 1.08)
+        f'<text x="{x(i * step):.1f}" y="92" text-anchor="middle">{i * step:+.3g}</text>'
+        f'<line class="axis" x1="{x(i * step):.1f}" x2="{x(i * step):.1f}" y1="74" y2="79"/>'
+        for i in (-2, -1, 1, 2)
+        if abs(i * step) < span
     )
     return Markup(
         '<svg class="replications" viewBox="0 0 640 98" role="img" aria-label="each replication">'
@@ -157,6 +159,12 @@ def _cell_paths(store: Store, cells: pd.DataFrame, level: np.ndarray, colours: M
         )
         paths.append(f'<path class="heat" fill="{colours[colour]}" d="{d}"/>')
     return "".join(paths)
+
+
+def _round_step(span: float) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that fits into half of the span."""
+    power = 10.0 ** np.floor(np.log10(span / 2))
+    return float(max(factor * power for factor in (1, 2, 5) if factor * power <= span / 2))
 
 
 def _outline(polygon: BaseGeometry) -> str:

@@ -113,7 +113,7 @@ def largest_changes(run: Run, variant: str) -> Markup:
     return element(
         "section",
         element("h2", "Where the difference is made"),
-        table(["zone", "holds", money, "95 % interval", f"axis ±{span:.2f}"], rows),
+        table(["zone", "holds", money, "95 % interval", f"axis ±{span:.2f}"], rows, css="changes"),
         element("p", CHANGES_NOTE, css="note"),
     )
 
