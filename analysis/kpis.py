@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from analysis import schema as c
 from analysis.arrays import FloatArray, IntArray
@@ -16,6 +17,9 @@ from layouts import Store
 
 STOP_S = 8.0
 """A visit this long counts as a stop in `stop_rate` and `engage_dwell_s`."""
+
+_TILE_M = 0.25  # most positions lie in a tile that one zone, or none, has to itself: no need to look closer
+_MIXED = -2
 
 
 def find_zones(xy: FloatArray, store: Store) -> IntArray:
@@ -31,12 +35,40 @@ def find_zones(xy: FloatArray, store: Store) -> IntArray:
     zone
         Zone index, shape (n,); -1 outside every zone, the lower index on a shared border.
     """
-    zone = np.full(len(xy), len(store.zones), dtype="int64")
-    tree = shapely.STRtree([each.polygon for each in store.zones])
-    point, index = tree.query(shapely.points(xy), predicate="intersects")
-    np.minimum.at(zone, point, index)
-    zone[zone == len(store.zones)] = -1
+    polygons = np.array([zone.polygon for zone in store.zones], dtype=object)
+    tree = shapely.STRtree(polygons)
+    x0, y0, x1, y1 = store.floor.bounds
+    column, row = np.floor((xy - (x0, y0)) / _TILE_M).astype("int64").T
+    n_columns, n_rows = (int(np.ceil(side / _TILE_M)) for side in (x1 - x0, y1 - y0))
+    of_tile = _find_tile_zones(tree, (x0, y0), n_columns, n_rows)
+    is_inside = (column >= 0) & (column < n_columns) & (row >= 0) & (row < n_rows)
+    zone = np.full(len(xy), _MIXED, dtype="int64")
+    zone[is_inside] = of_tile[row[is_inside], column[is_inside]]
+    unclear = np.flatnonzero(zone == _MIXED)
+    zone[unclear] = _lowest_hit(tree, shapely.points(xy[unclear]))
     return zone
+
+
+def _find_tile_zones(
+    tree: shapely.STRtree, origin: tuple[float, float], n_columns: int, n_rows: int
+) -> IntArray:
+    """Zone that holds all of each tile, -1 where none touches it, `_MIXED` where only the point can tell."""
+    x, y = (np.arange(n) * _TILE_M + start for n, start in zip((n_columns, n_rows), origin, strict=True))
+    left, low = np.meshgrid(x, y)
+    tiles = shapely.box(left, low, left + _TILE_M, low + _TILE_M).ravel()
+    n_touching = np.bincount(tree.query(tiles, predicate="intersects")[0], minlength=len(tiles))
+    inside, zone = tree.query(tiles, predicate="covered_by")
+    result = np.where(n_touching == 0, -1, _MIXED)
+    result[inside] = np.where(n_touching[inside] == 1, zone, _MIXED)
+    return result.reshape(n_rows, n_columns)
+
+
+def _lowest_hit(tree: shapely.STRtree, points: NDArray[np.object_]) -> IntArray:
+    none = len(tree.geometries)
+    zone = np.full(len(points), none, dtype="int64")
+    point, index = tree.query(points, predicate="intersects")
+    np.minimum.at(zone, point, index)
+    return np.where(zone == none, -1, zone)
 
 
 def compute_occupancy(positions: pd.DataFrame, store: Store) -> FloatArray:
