@@ -53,7 +53,8 @@ class StoreModel(mesa.Model):
     time_s
         Whole seconds since the opening of day 0; like Mesa's ``steps``, which equals it.
     datacollector
-        Live figures every ``config.collect_every_s`` of store time, while it is open or anybody is inside.
+        Live figures every ``config.collect_every_s`` of store time, while it is open or anybody is inside,
+        and once more when the last shopper has left.
     stop_s
         When each stop of the itineraries was reached [s], shape (n_stops,).
     till, ready_s, start_s, end_s
@@ -189,8 +190,9 @@ class StoreModel(mesa.Model):
                 del inside[index]
             else:
                 heapq.heapreplace(events, (next_s, index))
+        is_end = self.running and not events
         self.running = bool(events)
-        if time_s % self.config.collect_every_s == 0 and (self._inside or self.is_open):
+        if is_end or (time_s % self.config.collect_every_s == 0 and (self._inside or self.is_open)):
             self.datacollector.collect(self)
 
     # live figures
