@@ -1,5 +1,6 @@
 """What a store is: floor, fixtures, zones, doors, tills, goods, and the geometry that follows from them."""
 
+from layouts.bundles import BUNDLED_STORES, bundled_folder, bundled_store
 from layouts.cells import CellGrid
 from layouts.edits import move_fixture, remove_fixture, swap_contents, with_placements
 from layouts.errors import (
@@ -11,7 +12,9 @@ from layouts.errors import (
     PlanogramError,
     StoresimError,
 )
+from layouts.generator import build_store
 from layouts.io import load_store, save_store
+from layouts.recipes import Side, StoreFormat, StoreRecipe, Wall, draw_recipe
 from layouts.records import (
     Checkout,
     CheckoutType,
@@ -30,6 +33,7 @@ from layouts.validation import validate_store
 from layouts.walk_graph import WalkGraph
 
 __all__ = [
+    "BUNDLED_STORES",
     "SHELF_LEVELS",
     "CatalogueError",
     "CellGrid",
@@ -45,14 +49,22 @@ __all__ = [
     "Placement",
     "PlanogramError",
     "ShelfLevel",
+    "Side",
     "Sku",
     "Store",
+    "StoreFormat",
+    "StoreRecipe",
     "StoresimError",
     "WalkGraph",
+    "Wall",
     "Zone",
     "ZoneType",
+    "build_store",
+    "bundled_folder",
+    "bundled_store",
     "compute_leg_views",
     "compute_sight",
+    "draw_recipe",
     "load_store",
     "move_fixture",
     "remove_fixture",
