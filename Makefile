@@ -28,8 +28,8 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup  ## would the snacks earn more on the front endcap? answer, pictures and report in results/demo/
-	$(BIN)/python -m scenarios.snack_endcap results/demo-stores
-	$(STORESIM) ab --control bundled:supermarket --variant results/demo-stores/snack-endcap \
+	$(BIN)/python -m scenarios.snack_endcap results/demo-store
+	$(STORESIM) ab --control bundled:supermarket --variant results/demo-store \
 		--model bundled:supermarket --shoppers 2000 --replications 10 --seed 7 --workers 2 --out results/demo
 	$(STORESIM) report --run results/demo
 
