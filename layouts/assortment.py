@@ -164,14 +164,13 @@ def _fill_zones(zones: Sequence[Zone], skus: Sequence[Sku], rng: np.random.Gener
     """
     demand = np.sqrt([sku.velocity + 1.0 for sku in skus])
     middle = (np.cumsum(demand) - demand / 2) / demand.sum()
-    edges = np.cumsum([zone.capacity_facings for zone in zones]) / sum(
-        zone.capacity_facings for zone in zones
-    )
+    capacity = np.array([zone.capacity_facings for zone in zones])
+    edges = np.cumsum(capacity) / capacity.sum()
     home = np.minimum(np.searchsorted(edges, middle), len(zones) - 1)
     placements: list[Placement] = []
     for index, zone in enumerate(zones):
         members = np.flatnonzero(home == index)
-        placements += _share_facings(zone, [skus[member] for member in members], demand[members], rng)
+        placements += _share_facings(zone, [skus[int(member)] for member in members], demand[members], rng)
     return placements
 
 
@@ -196,7 +195,7 @@ def _share_facings(
 
 
 def _place_displays(zones: Sequence[Zone], skus: Sequence[Sku], rng: np.random.Generator) -> list[Placement]:
-    """Fill end displays, tables and racks with a few quick sellers of one category each; racks with cheap treats."""
+    """Fill displays with a few quick sellers of one category each, racks at the tills with cheap treats."""
     warm: dict[str, list[Sku]] = defaultdict(list)
     for sku in skus:
         if not sku.requires_refrigeration:

@@ -222,7 +222,7 @@ def _add_wall(
 def _add_gondola(plan: FloorPlan, frame: Frame, row: int, bank: int) -> None:
     """One row in one bank: two faces in bays, and a display at either end."""
     recipe = frame.recipe
-    name = f"{row + 1}" if recipe.n_banks == 1 else f"{row + 1}{'abc'[bank]}"
+    name = f"{row + 1}" if recipe.n_banks == 1 else f"{row + 1}{chr(ord('a') + bank)}"
     ends_m = ENDCAP_M if recipe.has_endcaps else 0.0
     length_m = recipe.gondola_length_m - (recipe.notch_depth_m if row < recipe.notch_gondolas else 0.0)
     u0 = bank * (recipe.gondola_length_m + 2 * ends_m + recipe.cross_aisle_m) + ends_m
@@ -237,20 +237,23 @@ def _add_gondola(plan: FloorPlan, frame: Frame, row: int, bank: int) -> None:
             capacity, bounds = FACINGS_PER_M * (stop - start), frame.bounds(start, low, stop, high)
             plan.add_zone(f"G{name}{side}-{bay + 1}", ZoneType.AISLE, f"G{name}", bounds, capacity=capacity)
     if recipe.has_endcaps:
-        room_m = [recipe.cross_aisle_m / 2] if recipe.n_banks > 1 else []
-        room_m += [] if recipe.aisles_along_depth else [recipe.side_aisle_m - recipe.zone_depth_m]
-        reach = min([ENDCAP_ZONE_M if recipe.has_lanes else 0.9, *room_m])
-        side = min(0.25, recipe.aisle_m / 2 - 0.05)
-        for end, wall_u, display_u, zone_u in (
-            ("F", u0, u0 - ENDCAP_M, -reach),
-            ("B", u1, u1 + ENDCAP_M, reach),
-        ):
-            fixture_id = f"E{end}{name}"
-            low, high = sorted((wall_u, display_u))
-            plan.add_fixture(fixture_id, FixtureType.ENDCAP, frame.bounds(low, v0, high, v1))
-            low, high = sorted((display_u, display_u + zone_u))
-            bounds = frame.bounds(low, v0 - side, high, v1 + side)
-            plan.add_zone(f"E{end}-{name}", ZoneType.ENDCAP, fixture_id, bounds, capacity=14)
+        _add_endcaps(plan, frame, name, (u0, v0, u1, v1))
+
+
+def _add_endcaps(plan: FloorPlan, frame: Frame, name: str, row: Bounds) -> None:
+    """Displays at the front and back end of a row, given as u0, v0, u1, v1."""
+    recipe, (u0, v0, u1, v1) = frame.recipe, row
+    room_m = [recipe.cross_aisle_m / 2] if recipe.n_banks > 1 else []
+    room_m += [] if recipe.aisles_along_depth else [recipe.side_aisle_m - recipe.zone_depth_m]
+    reach = min([ENDCAP_ZONE_M if recipe.has_lanes else 0.9, *room_m])
+    beside = min(0.25, recipe.aisle_m / 2 - 0.05)
+    for end, start, sign in (("F", u0, -1), ("B", u1, 1)):
+        edge = start + sign * ENDCAP_M
+        low, high = sorted((start, edge))
+        plan.add_fixture(f"E{end}{name}", FixtureType.ENDCAP, frame.bounds(low, v0, high, v1))
+        low, high = sorted((edge, edge + sign * reach))
+        bounds = frame.bounds(low, v0 - beside, high, v1 + beside)
+        plan.add_zone(f"E{end}-{name}", ZoneType.ENDCAP, f"E{end}{name}", bounds, capacity=14)
 
 
 def _add_freezers(plan: FloorPlan, frame: Frame) -> None:

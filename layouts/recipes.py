@@ -1,4 +1,4 @@
-"""What a generated store looks like: the parameters of a floor plan and its assortment, and how to draw them at random."""
+"""What a generated store looks like: parameters of its floor plan and assortment, and random ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
