@@ -8,7 +8,7 @@ import math
 import mesa
 import numpy as np
 
-from layouts import ModelError, Store
+from layouts import ModelError, Store, bundled_store
 from simulator.arrivals import (
     DAY_S,
     ArrivalProfile,
@@ -86,7 +86,7 @@ class StoreModel(mesa.Model):
         self.luck = luck or Luck(int(given) if isinstance(given, (int, np.integer)) else 0)
         super().__init__(seed=self.luck.seed if given is None else seed, rng=rng)
         self.config = config or SimulationConfig()
-        self.store = store or _default_store()
+        self.store = store or bundled_store("corner-shop")
         self.population = population or _draw_default_population(self.store, self.luck)
         self.itineraries = itineraries or draw_scripted_itineraries(self.store, self.population.n, self.luck)
         if self.itineraries.n_shoppers != self.population.n:
@@ -246,13 +246,6 @@ class StoreModel(mesa.Model):
         """Note that a shopper has left at `t_s`, and the way that they went."""
         self.exit_s[shopper.unique_id] = t_s
         self.walks[shopper.unique_id] = shopper.walks
-
-
-def _default_store() -> Store:
-    """Load the smallest bundled store."""
-    from layouts import bundled_store
-
-    return bundled_store("corner-shop")
 
 
 def _draw_default_population(store: Store, luck: Luck) -> Population:

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis import compute_occupancy, compute_zone_entries, compute_zone_kpis
-from analysis import schema as c
 from layouts import ModelError
 from simulator.arrivals import opening_hours_s
 from simulator.luck import FloatArray, IntArray
@@ -71,13 +70,13 @@ def build_tables(model: StoreModel) -> ReplicationTables:
     first_s = np.ceil(model.population.arrival_s)
     session = names.sessions(shopper)
     x, y = xy.T
-    positions = pd.DataFrame({c.SESSION_ID: session, c.T_S: t_s - first_s[shopper], c.X: x, c.Y: y})
+    positions = pd.DataFrame({"session_id": session, "t_s": t_s - first_s[shopper], "x": x, "y": y})
     picks = _build_picks(model, names)
     receipts = _build_receipts(model, names)
     sessions = _build_sessions(model, names)
     entries = compute_zone_entries(positions, model.store)
     return ReplicationTables(
-        tracks=pd.DataFrame({c.SESSION_ID: session, c.T: names.times(t_s), c.X: x, c.Y: y}),
+        tracks=pd.DataFrame({"session_id": session, "t": names.times(t_s), "x": x, "y": y}),
         receipts=receipts,
         sessions=sessions,
         visits=_build_visits(model, names, first_s),
@@ -165,11 +164,11 @@ def _build_visits(model: StoreModel, names: _Names, first_s: FloatArray) -> pd.D
     plans = model.itineraries
     return pd.DataFrame(
         {
-            c.SESSION_ID: names.sessions(plans.stop_shopper),
-            c.VISIT: np.arange(plans.n_stops) - plans.stop_offsets[plans.stop_shopper],
-            c.ZONE_ID: names.zones(plans.stop_zone),
-            c.T_S: model.stop_s - first_s[plans.stop_shopper],
-            c.DWELL_S: plans.stop_dwell_s,
+            "session_id": names.sessions(plans.stop_shopper),
+            "visit": np.arange(plans.n_stops) - plans.stop_offsets[plans.stop_shopper],
+            "zone_id": names.zones(plans.stop_zone),
+            "t_s": model.stop_s - first_s[plans.stop_shopper],
+            "dwell_s": plans.stop_dwell_s,
         }
     )
 
@@ -178,13 +177,13 @@ def _build_picks(model: StoreModel, names: _Names) -> pd.DataFrame:
     plans = model.itineraries
     return pd.DataFrame(
         {
-            c.SESSION_ID: names.sessions(plans.pick_shopper),
-            c.VISIT: plans.pick_stop - plans.stop_offsets[plans.pick_shopper],
-            c.ZONE_ID: names.zones(plans.stop_zone[plans.pick_stop]),
-            c.SKU_ID: names.skus(plans.pick_sku),
-            c.QTY: plans.pick_qty,
-            c.UNIT_PRICE: model.price[plans.pick_sku],
-            c.MARGIN: model.margin[plans.pick_sku],
+            "session_id": names.sessions(plans.pick_shopper),
+            "visit": plans.pick_stop - plans.stop_offsets[plans.pick_shopper],
+            "zone_id": names.zones(plans.stop_zone[plans.pick_stop]),
+            "sku_id": names.skus(plans.pick_sku),
+            "qty": plans.pick_qty,
+            "unit_price": model.price[plans.pick_sku],
+            "margin": model.margin[plans.pick_sku],
             "planned": plans.pick_planned,
         }
     )
@@ -197,13 +196,13 @@ def _build_receipts(model: StoreModel, names: _Names) -> pd.DataFrame:
     shopper, sku = np.divmod(line, n_skus)
     return pd.DataFrame(
         {
-            c.BASKET_ID: names.baskets(shopper),
-            c.SESSION_ID: names.sessions(shopper),
-            c.SKU_ID: names.skus(sku),
-            c.QTY: np.bincount(row, weights=plans.pick_qty, minlength=len(line)).astype(np.int64),
-            c.UNIT_PRICE: model.price[sku],
-            c.MARGIN: model.margin[sku],
-            c.CHECKOUT_TS: names.times(model.end_s[shopper]),
+            "basket_id": names.baskets(shopper),
+            "session_id": names.sessions(shopper),
+            "sku_id": names.skus(sku),
+            "qty": np.bincount(row, weights=plans.pick_qty, minlength=len(line)).astype(np.int64),
+            "unit_price": model.price[sku],
+            "margin": model.margin[sku],
+            "checkout_ts": names.times(model.end_s[shopper]),
         }
     )
 
@@ -214,22 +213,22 @@ def _build_sessions(model: StoreModel, names: _Names) -> pd.DataFrame:
     price, margin = model.price[plans.pick_sku], model.margin[plans.pick_sku]
     return pd.DataFrame(
         {
-            c.SESSION_ID: names.sessions(np.arange(population.n)),
-            c.ENTRY_TS: names.times(population.arrival_s),
-            c.DURATION_S: duration_s,
+            "session_id": names.sessions(np.arange(population.n)),
+            "entry_ts": names.times(population.arrival_s),
+            "duration_s": duration_s,
             "minutes": duration_s / 60,
             **population.attributes,
             "waiting_s": np.nan_to_num(model.start_s - model.ready_s),
             "n_items": plans.n_items,
             "missed": plans.missed,
             "revenue": np.bincount(plans.pick_shopper, plans.pick_qty * price, population.n),
-            c.PROFIT: np.bincount(plans.pick_shopper, plans.pick_qty * margin, population.n),
+            "profit": np.bincount(plans.pick_shopper, plans.pick_qty * margin, population.n),
         }
     )
 
 
 def _compute_totals(sessions: pd.DataFrame) -> dict[str, float]:
     """Average over everybody who entered; sums are exact, so they do not depend on the order of rows."""
-    columns = {c.PROFIT: c.PROFIT, "revenue": "revenue", "items": "n_items", "minutes": "minutes"}
+    columns = {"profit": "profit", "revenue": "revenue", "items": "n_items", "minutes": "minutes"}
     n = max(len(sessions), 1)
     return {f"{name}_per_shopper": math.fsum(sessions[column]) / n for name, column in columns.items()}

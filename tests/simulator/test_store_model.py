@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import shapely
 
-import layouts
 from layouts import ModelError, Store
 from simulator import Activity, Luck, Population, Shopper, SimulationConfig, StoreModel, compute_positions
 from tests.simulator.scripted import build_scripted_model, draw_population, make_itineraries
@@ -155,8 +154,6 @@ def test_models_do_not_leak(tiny_store: Store) -> None:
 
 
 def test_a_model_without_arguments_runs() -> None:
-    if not hasattr(layouts, "bundled_store"):
-        pytest.skip("no bundled stores yet")
     model = StoreModel()
     for _ in range(10):
         model.step()
