@@ -15,7 +15,7 @@ import shapely
 
 from analysis import schema as c
 from analysis.arrays import BoolArray, FloatArray, IntArray
-from layouts import ConfigError, Store
+from layouts import ConfigError, ObservationError, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +71,17 @@ def clean_tracks(tracks: pd.DataFrame, store: Store, config: CleaningConfig | No
     -------
     positions
         `session_id` (category), `t_s` whole seconds since the session's first fix, `x, y` [m].
+
+    Raises
+    ------
+    ObservationError
+        If not one position is left.
     """
     config = config or CleaningConfig()
     session, t, xy = _to_arrays(tracks)
     keep = _find_plausible(session, t, xy, config)
+    if not keep.any():
+        raise ObservationError("tracking holds no usable position; it needs at least one fix with x and y")
     session, t, xy = session[keep], t[keep], xy[keep]
     grid_session, grid_t, grid_xy = _resample(session, t, xy, config)
     grid_xy = _smooth(grid_session, grid_t, grid_xy, sigma_s=config.smoothing_s)
@@ -167,6 +174,8 @@ def _codes_by_name(tracks: pd.DataFrame) -> IntArray:
 def _find_plausible(session: IntArray, t: FloatArray, xy: FloatArray, config: CleaningConfig) -> BoolArray:
     """Mark the fixes that are no jumps: near the median of their neighbours and reachable at human speed."""
     n = len(session)
+    if not n:
+        return np.zeros(0, dtype=bool)
     index = np.arange(n)
     neighbours = np.full((6, n, 2), np.nan)
     speed = np.zeros((2, n))

@@ -227,6 +227,10 @@ def _fault_rows(
     rows = np.flatnonzero(is_bad.to_numpy(dtype=bool))
     if not len(rows):
         return
-    shown = ", ".join(f"row {row + 2} has {raw.iloc[row]!r}" for row in rows[:_MAX_EXAMPLES])
+    shown = ", ".join(f"row {row + 2} has {_show(raw.iloc[row])}" for row in rows[:_MAX_EXAMPLES])
     more = f" and {len(rows) - _MAX_EXAMPLES} more" if len(rows) > _MAX_EXAMPLES else ""
     faults.append(f"{file}, column {column}: {shown}{more}; it should be {wanted}")
+
+
+def _show(value: object) -> str:
+    return repr(value) if isinstance(value, str) else "nothing" if pd.isna(value) else str(value)

@@ -134,6 +134,7 @@ class _Placer:
         self._columns = {
             name: stops[name].tolist() for name in ("session", "zone", c.T_S, c.DWELL_S, c.X, c.Y)
         }
+        self._dtypes = {name: stops[name].dtype for name in self._columns}
         self._rows, self._dwell_s = rows, dwell_s
         self._polygons = np.array([zone.polygon for zone in store.zones])
         self._of_session: dict[int, list[int]] = {}
@@ -179,4 +180,4 @@ class _Placer:
         return len(self.n_picks) - 1, float(distance_m[row, column])
 
     def to_frame(self) -> pd.DataFrame:
-        return pd.DataFrame(self._columns)
+        return pd.DataFrame(self._columns).astype(self._dtypes)  # lists forget the types of empty columns
