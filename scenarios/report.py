@@ -18,6 +18,7 @@ SUPPORT_NOTE = (
     "The interval tells how much chance there is in the simulated shoppers. It does not tell how well the "
     "model knows your shoppers; this level does, by how far the change goes beyond what it saw."
 )
+NO_DOUBT = "nothing in this change goes beyond what the model has seen"
 HEAT_NOTE = (
     "Seconds that the mean shopper spends in each 50 cm cell, walking, looking or waiting. The colours "
     "follow the square root, since tills would outshine the aisles. Point at a zone for its name."
@@ -110,7 +111,7 @@ def _support(support: Mapping[str, Any]) -> Markup:
     return element(
         "section",
         element("h2", "How far to trust it: ", element("span", level, css=f"badge {level}")),
-        bullets(map(str, support["why"])),
+        bullets(map(str, support["why"] or [NO_DOUBT])),
         element("p", SUPPORT_NOTE, css="note"),
         css="support",
     )

@@ -50,9 +50,7 @@ class Run:
     @cached_property
     def answers(self) -> list[Mapping[str, Any]]:
         """`variant`, `lift` and `support` of each variant, best first; none where one store was simulated."""
-        if "lift" not in self.result:
-            return []
-        answers = self.result.get("variants") or [self.result]
+        answers = self.result.get("variants") or ([self.result] if "lift" in self.result else [])
         return sorted(answers, key=lambda answer: -answer["lift"]["profit_per_shopper"]["mean"])
 
     @cached_property

@@ -112,7 +112,7 @@ def draw_interval(low: float, mean: float, high: float, *, span: float, is_neutr
     )
 
 
-def draw_replications(differences: Sequence[float], lift: Mapping[str, Any], *, unit: str) -> Markup:
+def draw_replications(differences: np.ndarray, lift: Mapping[str, Any], *, unit: str) -> Markup:
     """Draw each replication's difference as a dot, and below them their mean with its interval."""
     low, high = lift["ci95"]
     span = 1.08 * max(np.abs([*differences, low, high]).max(initial=0.0), 1e-9)

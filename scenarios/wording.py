@@ -24,7 +24,8 @@ def format_p_value(p: float) -> str:
 
 def shorten_layout(layout: str) -> str:
     """Return the edit's name where a layout is named `<store>--<edit>`, else the whole name."""
-    return layout.rpartition("--")[2] or layout
+    edit = layout.rpartition("--")[2]
+    return layout if not edit or edit.isdigit() else edit  # a number only tells namesakes apart
 
 
 def is_clear(lift: Mapping[str, Any]) -> bool:

@@ -101,7 +101,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
             for store, lift in zip(variants, lifts, strict=True)
         ]
         if answers:
-            result |= answers[0] | {"variants": answers}
+            result |= answers[0] if len(answers) == 1 else {"variants": answers}
         (folder / "result.json").write_text(json.dumps(result))
         return folder
 

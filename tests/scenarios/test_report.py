@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 from html.parser import HTMLParser
 
@@ -127,6 +128,14 @@ def test_the_same_run_gives_the_same_page(write_run, tiny_store, variant):
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
     assert sorted(p.name for p in run.iterdir() if p.suffix == ".html") == ["report.html"]
+
+
+def test_without_a_doubt_the_report_says_so(write_run, tiny_store, variant):
+    run = write_run(tiny_store, variant, lifts=[0.14])
+    result = json.loads((run / "result.json").read_text())
+    result["support"] = {"level": "high", "why": []}
+    (run / "result.json").write_text(json.dumps(result))
+    assert "nothing in this change goes beyond" in write_report(run).read_text()
 
 
 def test_a_layout_against_itself_shows_no_change(page_of, tiny_store):

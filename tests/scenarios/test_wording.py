@@ -1,6 +1,6 @@
 import pytest
 
-from scenarios.wording import answer_sentence, format_p_value, format_signed
+from scenarios.wording import answer_sentence, format_p_value, format_signed, shorten_layout
 
 
 def lift(mean, low, high):
@@ -34,3 +34,11 @@ def test_what_rounds_to_zero_has_no_sign(value, text):
 @pytest.mark.parametrize(("p", "text"), [(0.0, "< 0.001"), (0.0421, "0.042"), (0.42, "0.42")])
 def test_p_values(p, text):
     assert format_p_value(p) == text
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("market--milk-front", "milk-front"), ("market", "market"), ("market--2", "market--2")],
+)
+def test_a_layout_is_called_by_its_edit(layout, name):
+    assert shorten_layout(layout) == name
