@@ -21,7 +21,7 @@ from layouts.space import Plan, Space
 
 CELL_M = 0.5
 CLEARANCE_M = 0.05
-ZONE_SNAP_M = 0.5  # a zone too thin to hold a cell's centre is shopped from the nearest cell within this
+ZONE_SNAP_M = 0.3  # a zone too thin to hold a cell's centre is shopped from the nearest cell within this
 SHARED_STORES = 64  # how many stores' derived geometry is kept for copies
 
 
@@ -169,7 +169,7 @@ def find_zone_cells(plan: Plan) -> tuple[IntArray, ...]:
     """List the walkable cells of each zone, nearest to the zone's centroid first.
 
     A cell belongs to a zone if its centre lies in it or on its edge. A zone that holds no centre gets the
-    one nearest cell within 50 cm that is not behind something; empty if there is none.
+    one nearest cell within 30 cm that is not behind something; empty if there is none.
     """
     lattice = build_lattice(plan.space)
     polygons = np.array(plan.zone_polygons, dtype=object)
