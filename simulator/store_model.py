@@ -84,7 +84,7 @@ class StoreModel(mesa.Model):
     ) -> None:
         given = seed if seed is not None else rng
         self.luck = luck or Luck(int(given) if isinstance(given, (int, np.integer)) else 0)
-        super().__init__(seed=self.luck.seed if given is None else seed, rng=rng)
+        super().__init__(seed=int(self.luck.seed) % 2**32 if given is None else seed, rng=rng)
         self.config = config or SimulationConfig()
         self.store = store or bundled_store("corner-shop")
         self.population = population or _draw_default_population(self.store, self.luck)

@@ -171,6 +171,7 @@ def test_an_empty_population_is_over_at_once(tiny_store: Store) -> None:
 def test_seed_and_rng_mean_what_they_mean_in_mesa(tiny_store: Store) -> None:
     assert StoreModel(tiny_store, seed=3).luck == StoreModel(tiny_store, rng=3).luck == Luck(3)
     assert StoreModel(tiny_store, seed=3).random.random() == StoreModel(tiny_store, seed=3).random.random()
+    assert StoreModel(tiny_store, luck=Luck(-5)).running  # a seed that Mesa itself would refuse
     with pytest.raises(ValueError, match="not both"):
         StoreModel(tiny_store, seed=3, rng=4)
 
