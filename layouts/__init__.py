@@ -14,6 +14,7 @@ from layouts.errors import (
 )
 from layouts.generator import build_store
 from layouts.io import load_store, save_store
+from layouts.outputs import RUN_MARKER, check_output_folder, write_text, writing_folder
 from layouts.recipes import Side, StoreFormat, StoreRecipe, Wall, draw_recipe
 from layouts.records import (
     Checkout,
@@ -34,6 +35,7 @@ from layouts.walk_graph import WalkGraph
 
 __all__ = [
     "BUNDLED_STORES",
+    "RUN_MARKER",
     "SHELF_LEVELS",
     "CatalogueError",
     "CellGrid",
@@ -62,6 +64,7 @@ __all__ = [
     "build_store",
     "bundled_folder",
     "bundled_store",
+    "check_output_folder",
     "compute_leg_views",
     "compute_sight",
     "draw_recipe",
@@ -72,4 +75,6 @@ __all__ = [
     "swap_contents",
     "validate_store",
     "with_placements",
+    "write_text",
+    "writing_folder",
 ]

@@ -84,9 +84,9 @@ def train(
 ) -> None:
     """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
     from analysis import load_observations
+    from layouts import check_output_folder
     from models import train_model
     from scenarios.inputs import open_store
-    from scenarios.outputs import check_output_folder
 
     check_output_folder(out, marker="config.json")
     subject = open_store(store)
@@ -106,9 +106,9 @@ def simulate(
     tracks: TracksKept = Tracks.FIRST,
 ) -> None:
     """Let shoppers visit one store and write their tracks, receipts and zone figures."""
+    from layouts import check_output_folder
     from scenarios import simulate as run
     from scenarios.inputs import open_model, open_store
-    from scenarios.outputs import check_output_folder
 
     check_output_folder(out)
     result = run(
@@ -143,9 +143,9 @@ def ab(
     tracks: TracksKept = Tracks.FIRST,
 ) -> None:
     """Compare layouts: the same shoppers visit today's store and each alternative."""
+    from layouts import check_output_folder
     from scenarios import compare
     from scenarios.inputs import open_model, open_store
-    from scenarios.outputs import check_output_folder
 
     check_output_folder(out)
     result = compare(

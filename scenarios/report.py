@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from scenarios.outputs import write_text
+from layouts import write_text
 from scenarios.report_data import Run, load_run
 from scenarios.report_html import Markup, bullets, definitions, element, figure, page
 from scenarios.report_svg import HEAT, LESS, MORE, draw_difference_map, draw_heat_map, draw_scale

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layouts import ConfigError, Store, load_store
-from scenarios.outputs import RUN_MARKER
+from layouts import RUN_MARKER, ConfigError, Store, load_store
 
 KPIS = ("profit_per_shopper", "revenue_per_shopper", "items_per_shopper", "minutes_per_shopper")
 ZONE_KPIS = ("reach", "stop_rate", "engage_dwell_s", "visits", "purchases", "conversion", "profit")

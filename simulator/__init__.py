@@ -15,6 +15,7 @@ from simulator.arrivals import (
 )
 from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
 from simulator.config import SimulationConfig
+from simulator.inference import draw_population, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
 from simulator.shopper import Activity, Shopper
@@ -40,9 +41,11 @@ __all__ = [
     "compute_positions",
     "draw_arrivals",
     "draw_entrances",
+    "draw_population",
     "draw_scripted_itineraries",
     "draw_speeds_mps",
     "opening_hours_s",
+    "plan_itineraries",
     "stable_key",
     "stable_keys",
 ]

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from layouts import (
+    CatalogueError,
     BUNDLED_STORES,
     LayoutError,
     PlanogramError,
@@ -150,7 +151,20 @@ def test_a_broken_layout_is_an_error_of_ours(tiny_folder: Path, text: str) -> No
 
 
 def test_empty_and_ragged_tables_are_errors_of_ours(tiny_folder: Path) -> None:
-    for text in ("", "sku_id\n", "sku_id,zone_id,facings,shelf_level\n1,2,3,4,5,6\n", '"'):
+    header = "sku_id,zone_id,facings,shelf_level\n"
+    for text in ("", "sku_id\n", header + "1,2,3,4,5,6\n", header + "1,2\n", header + '"', header):
         (tiny_folder / "planogram.csv").write_text(text)
         with pytest.raises(PlanogramError, match=r"planogram\.csv"):
             load_store(tiny_folder)
+
+
+def test_a_comma_in_a_name_is_explained(tiny_folder: Path) -> None:
+    path = tiny_folder / "catalogue.csv"
+    path.write_text(path.read_text().replace("CAKE,cake", "CAKE,cake, sweet"))
+    with pytest.raises(
+        CatalogueError, match=r"catalogue.csv, row \d: has 10 fields, not 9; put texts with commas"
+    ):
+        load_store(tiny_folder)
+    path.write_text(path.read_text().replace("cake, sweet", '"cake, sweet"') + "\n\n")
+    store = load_store(tiny_folder)
+    assert store.skus[store.sku_index["CAKE"]].name == "cake, sweet"

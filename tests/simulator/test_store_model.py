@@ -149,8 +149,8 @@ def test_models_do_not_leak(tiny_store: Store) -> None:
     del finished, model, broken_off
     gc.collect()
     assert [ref for ref in watched if ref() is not None] == []
-    assert not any(isinstance(model, StoreModel) for model in mesa.Agent._ids)
-    assert not any(isinstance(thing, Shopper) for thing in gc.get_objects())
+    assert not any(type(model) is StoreModel for model in mesa.Agent._ids)
+    assert not any(type(thing) is Shopper for thing in gc.get_objects())
 
 
 def test_a_model_without_arguments_runs() -> None:

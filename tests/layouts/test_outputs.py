@@ -1,7 +1,7 @@
 import pytest
 
 from layouts import ConfigError
-from scenarios.outputs import check_output_folder, write_text, writing_folder
+from layouts.outputs import check_output_folder, write_text, writing_folder
 
 
 def names(folder):

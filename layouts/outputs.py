@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from layouts import ConfigError
+from layouts.errors import ConfigError
 
 RUN_MARKER = "result.json"  # the file that makes a folder a run folder
 

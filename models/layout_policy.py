@@ -1,0 +1,101 @@
+"""The layout policy: a GPT-2 that reads a store's layout and points at the zone to visit next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.candidates import relate_leaving, relate_zones
+from models.decoder import LayoutPrompt, decode_step, read_prompt
+from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
+from models.layout_view import LayoutView
+from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
+from models.storage import load_weights, read_config, save_weights
+from models.vocabulary import AttributeCoder
+
+
+class LayoutPolicy:
+    """Journeys by a `GPT2Pointer`: a list that is not done keeps the shopper in the store.
+
+    Parameters
+    ----------
+    network
+        Trained or not; put into evaluation mode here.
+    attributes
+        Coder of the customer attributes that the network was trained with.
+    """
+
+    def __init__(self, network: GPT2Pointer, attributes: AttributeCoder) -> None:
+        self.network = network.eval()
+        self.attributes = attributes
+        self._prompts: dict[str, LayoutPrompt] = {}
+
+    def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Code customer attributes, shape (n, n_attributes)."""
+        return self.attributes.encode(attributes)
+
+    def decide(self, states: ShopperStates, layout: LayoutView, draws: DecisionDraws) -> Decisions:
+        """Choose the next zone and dwell of each shopper; the batch must be of one layout and one step."""
+        prompt = self._read(layout)
+        in_zone = states.place < layout.n_zones
+        tokens = JourneyTokens(
+            attributes=states.attributes,
+            zone=np.where(in_zone, states.place, -1)[:, None],
+            dwell_s=states.last_dwell_s[:, None],
+            n_wanted=states.n_wanted[:, None],
+        )
+        with torch.no_grad():
+            embedded = self.network.embed_journey(tokens, prompt.embedded)[:, 0]
+            hidden, memory = decode_step(self.network, embedded, states.n_stops, prompt, states.memory)
+            relations = relate_zones(states.place, states.n_wanted_here, states.n_visits, layout)
+            leaving = relate_leaving(states.place, states.n_wanted, states.n_stops, layout)
+            logits = self.network.point(
+                hidden, prompt.zones, torch.from_numpy(relations), torch.from_numpy(leaving)
+            ).numpy()
+            allowed = mask_choices(states, layout)
+            choice = choose_by_gumbel(np.where(allowed, logits, -np.inf), draws.next_zone)
+            leaves = choice == layout.n_zones
+            zone = np.where(leaves, 0, choice)
+            rows = np.arange(len(zone))
+            wanted = torch.from_numpy(states.n_wanted_here[rows, zone])
+            dwell = self.network.dwell_logits(hidden, prompt.zones[torch.from_numpy(zone)], wanted)
+        dwell_s = draw_dwell(dwell.softmax(1).numpy().astype(float), draws.dwell[rows, zone])
+        return Decisions(zone=np.where(leaves, LEAVE, zone), dwell_s=dwell_s, memory=memory)
+
+    def _read(self, layout: LayoutView) -> LayoutPrompt:
+        key = layout.store.content_hash
+        if key not in self._prompts:
+            self._prompts[key] = read_prompt(self.network, layout.zone_features)
+        return self._prompts[key]
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors` into `folder`."""
+        config = {
+            "policy": "layout",
+            "network": self.network.config.to_dict(),
+            "attributes": self.attributes.to_dict(),
+        }
+        save_weights(self.network, folder, config)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> LayoutPolicy:
+        """Read what `save_pretrained` wrote; the same answers."""
+        config = read_config(folder)
+        network = load_weights(GPT2Pointer(PointerConfig(**config["network"])), folder)
+        return cls(network, AttributeCoder.from_dict(config["attributes"]))
+
+
+def mask_choices(states: ShopperStates, layout: LayoutView) -> NDArray[np.bool_]:
+    """Which choices are open to each shopper, shape (n, n_zones + 1).
+
+    Closed are the zone that it stands in, and leaving while something on its list still stands in the store.
+    """
+    allowed = np.ones((len(states.place), layout.n_zones + 1), dtype=bool)
+    in_zone = np.flatnonzero(states.place < layout.n_zones)
+    allowed[in_zone, states.place[in_zone]] = False
+    allowed[:, -1] = ~(states.n_wanted_here > 0).any(axis=1)
+    return allowed

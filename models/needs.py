@@ -1,0 +1,119 @@
+"""Planned needs: what shoppers come for, wherever it stands.
+
+A learned population is the store's own baskets with, for every category in them, the chance that it was
+planned (see `conversion`). Drawing a shopper picks one basket and keeps its planned part as the shopping
+list; the rest has to be met in the store again. Correlations between needs, basket size and customer are
+those of the receipts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layouts import Store
+from models.conversion import ConversionModel
+from models.encoding import EncodedJourneys
+from models.storage import load_arrays, save_arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Baskets:
+    """What a batch of shoppers may have come for.
+
+    Attributes
+    ----------
+    attributes
+        Values of each customer attribute, shape (n,).
+    shopper, sku, qty
+        One entry per line: shopper row, index into `store.skus`, units.
+    planned_share
+        Chance that the line was planned; lines of one category share their luck.
+    n_unknown
+        Lines per shopper whose SKU the store does not carry, shape (n,): missed for certain.
+    """
+
+    attributes: dict[str, NDArray[Any]]
+    shopper: NDArray[np.int64]
+    sku: NDArray[np.int64]
+    qty: NDArray[np.int64]
+    planned_share: NDArray[np.float64]
+    n_unknown: NDArray[np.int64]
+
+
+class Needs(Protocol):
+    """Where shopping lists come from."""
+
+    def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
+        """Draw one shopper per uniform, shape (n,); the layout has no say in who comes."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BasketBank:
+    """Observed baskets to draw from; a line holds SKU id, units and the chance that it was planned."""
+
+    attributes: dict[str, NDArray[Any]]
+    row: NDArray[np.int64]
+    sku_id: NDArray[Any]
+    qty: NDArray[np.int64]
+    planned_share: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls, journeys: EncodedJourneys, store: Store, conversion: ConversionModel, *, empty_share: float
+    ) -> BasketBank:
+        """Keep the baskets of `journeys`, and so many empty ones that `empty_share` of all are empty."""
+        share = conversion.compute_planned_share(journeys, store)
+        n_empty = round(journeys.n * empty_share / (1.0 - empty_share))
+        repeat = np.arange(n_empty) % max(journeys.n, 1)  # who leaves with nothing is not told apart
+        order = np.argsort(journeys.pick_row, kind="stable")
+        row, sku = journeys.pick_row[order], journeys.pick_sku[order]
+        return cls(
+            attributes={k: np.concatenate([v, v[repeat]]) for k, v in journeys.attributes.items()},
+            row=row,
+            sku_id=np.array([item.sku_id for item in store.skus], dtype=object)[sku],
+            qty=journeys.pick_qty[order],
+            planned_share=share[row, store.sku_category[sku]],
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of baskets."""
+        return len(next(iter(self.attributes.values())))
+
+    def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
+        """Draw baskets with replacement; see `Needs`."""
+        drawn = np.minimum((u * self.n).astype(np.int64), self.n - 1)
+        start = np.searchsorted(self.row, np.arange(self.n + 1))
+        n_lines = (start[1:] - start[:-1])[drawn]
+        shopper = np.repeat(np.arange(len(drawn)), n_lines)
+        first = np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
+        line = start[drawn][shopper] + np.arange(len(shopper)) - first
+        sku = np.array([store.sku_index.get(sku_id, -1) for sku_id in self.sku_id], dtype=np.int64)[line]
+        known = sku >= 0
+        return Baskets(
+            attributes={name: values[drawn] for name, values in self.attributes.items()},
+            shopper=shopper[known],
+            sku=sku[known],
+            qty=self.qty[line][known],
+            planned_share=self.planned_share[line][known],
+            n_unknown=np.bincount(shopper[~known], minlength=len(drawn)),
+        )
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the bank into `folder`."""
+        arrays = {"row": self.row, "qty": self.qty, "planned_share": self.planned_share}
+        texts = {"sku_id": self.sku_id, **{f"attribute.{k}": v for k, v in self.attributes.items()}}
+        save_arrays(folder, arrays, texts)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> BasketBank:
+        """Read what `save_pretrained` wrote."""
+        arrays, texts = load_arrays(folder)
+        attributes = {k.removeprefix("attribute."): v for k, v in texts.items() if k.startswith("attribute.")}
+        return cls(attributes=attributes, sku_id=texts["sku_id"], **arrays)

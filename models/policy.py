@@ -1,0 +1,107 @@
+"""The seam between shoppers and whatever decides for them.
+
+A policy sees a batch of shoppers at once and answers where each goes next and how long it stays there. It
+knows no agent, no clock and no random generator: the uniforms that it turns into choices are handed in, so
+the same person meets the same luck in every layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.layout_view import LayoutView
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+LEAVE = -1  # in place of a zone: go to the tills and out
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopperStates:
+    """What each shopper of a batch knows when it decides; row i is one shopper.
+
+    Attributes
+    ----------
+    attributes
+        Codes of the customer attributes, shape (n, n_attributes); the order is the policy's own.
+    place
+        Where it stands: index into the places of the walk graph, shape (n,).
+    n_wanted_here
+        Items of its list that stand in each zone and are not yet taken, shape (n, n_zones).
+    n_wanted
+        Items of its list still to be found somewhere in this store, shape (n,).
+    n_visits
+        Stops made in each zone so far, shape (n, n_zones).
+    last_dwell_s
+        Length of the stop just made [s], shape (n,); 0 at the door.
+    n_stops
+        Stops made so far, the same for all of them: a batch decides in step.
+    memory
+        What the policy returned with its last decisions for these rows; None at the door.
+    """
+
+    attributes: IntArray
+    place: IntArray
+    n_wanted_here: IntArray
+    n_wanted: IntArray
+    n_visits: IntArray
+    last_dwell_s: FloatArray
+    n_stops: int
+    memory: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionDraws:
+    """The luck of one decision: uniforms in (0, 1).
+
+    `next_zone` has shape (n, n_zones + 1), one per thing that can be chosen, the last being to leave; `dwell`
+    has shape (n, n_zones), one per zone in which the stop may be made.
+    """
+
+    next_zone: FloatArray
+    dwell: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """Where each shopper goes next (zone index or `LEAVE`) and how long it stays [s], both shape (n,)."""
+
+    zone: IntArray
+    dwell_s: FloatArray
+    memory: Any = None
+
+
+@runtime_checkable
+class Memory(Protocol):
+    """What a policy remembers of a batch between two decisions."""
+
+    def take(self, rows: IntArray) -> Memory:
+        """Return the memory of these rows alone."""
+        ...
+
+
+class Policy(Protocol):
+    """Anything that can be simulated: GPT-2, a baseline, rules, a script."""
+
+    def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> IntArray:
+        """Turn customer attributes (name -> one value per shopper) into codes, shape (n, n_attributes)."""
+        ...
+
+    def decide(self, states: ShopperStates, layout: LayoutView, draws: DecisionDraws) -> Decisions:
+        """Choose the next zone and the dwell of every shopper in the batch."""
+        ...
+
+
+def choose_by_gumbel(logits: FloatArray, u: FloatArray) -> IntArray:
+    """Draw one column per row from softmax(`logits`) with one uniform per entry (Gumbel's trick).
+
+    An option keeps its own luck when others come, go or change, so two layouts that offer the same give the
+    same choice. Rows must hold at least one finite logit; shape of both (n, k), result (n,).
+    """
+    return np.argmax(logits - np.log(-np.log(u)), axis=1)

@@ -1,0 +1,146 @@
+"""Everything learned about a store's shoppers, as one thing to save, load and simulate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layouts import ModelError
+from models.conversion import ConversionModel
+from models.layout_policy import LayoutPolicy
+from models.layout_view import LayoutView
+from models.needs import BasketBank, Needs
+from models.policy import Policy
+from models.storage import read_config, write_config
+
+FORMAT = 1  # of the model folder
+
+
+class Conversion(Protocol):
+    """How noticed shelves become unplanned purchases."""
+
+    def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:
+        """Hazard per notice, shape (n_zones, n_categories)."""
+        ...
+
+    def compute_appetite(
+        self, attributes: dict[str, NDArray[Any]], n_planned: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Factor of each shopper on the hazard, shape (n,)."""
+        ...
+
+    def compute_sku_share(self, view: LayoutView) -> NDArray[np.float64]:
+        """P(SKU | category bought unplanned in this zone), shape (n_zones, n_skus)."""
+        ...
+
+    def compute_units(self, view: LayoutView) -> NDArray[np.float64]:
+        """P(units | category bought unplanned), shape (n_categories, max units)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast shoppers are: speed on the shortest walk [m/s], stops for unplanned purchases [s]; log-normal.
+
+    The speed is that of the walk between stops as the crow walks, so it holds the detours of real people as
+    well.
+    """
+
+    speed_log_mean: float = 0.0
+    speed_log_sd: float = 0.2
+    impulse_dwell_log_mean: float = 2.3
+    impulse_dwell_log_sd: float = 0.6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShopperModel:
+    """Who comes, when, for what; how they walk; what else they buy.
+
+    Attributes
+    ----------
+    name
+        For results and reports.
+    needs, policy, conversion, pace
+        The parts.
+    hourly_share
+        Share of the shoppers who enter in each hour of the clock, 24 values.
+    shoppers_per_day
+        As observed.
+    knowledge
+        What it was trained on, for the card and for judging whether an edit is within what it can speak for.
+    """
+
+    name: str
+    needs: Needs
+    policy: Policy
+    conversion: Conversion
+    pace: Pace
+    hourly_share: tuple[float, ...]
+    shoppers_per_day: float
+    knowledge: dict[str, Any]
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the model: one folder for each part, `config.json` and the card `README.md`.
+
+        Raises
+        ------
+        ModelError
+            If a part is not of a kind that was learned (the reference shopper is a program, not a file).
+        """
+        parts = {"needs": self.needs, "policy": self.policy, "conversion": self.conversion}
+        for name, part in parts.items():
+            if not hasattr(part, "save_pretrained"):
+                raise ModelError(
+                    f"model {self.name!r}, {name}: a {type(part).__name__} cannot be saved; train one"
+                )
+            part.save_pretrained(folder / name)
+        write_config(
+            folder,
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "pace": asdict(self.pace),
+                "hourly_share": list(self.hourly_share),
+                "shoppers_per_day": self.shoppers_per_day,
+                "knowledge": self.knowledge,
+            },
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> ShopperModel:
+        """Read what `save_pretrained` wrote; the same answers.
+
+        Raises
+        ------
+        ModelError
+            If a file is absent, damaged or of another format.
+        """
+        config = read_config(folder)
+        try:
+            if config["format"] != FORMAT:
+                raise ModelError(
+                    f"{folder}: model format {config['format']}, this version reads {FORMAT}; train again"
+                )
+            return cls(
+                name=config["name"],
+                needs=BasketBank.from_pretrained(folder / "needs"),
+                policy=LayoutPolicy.from_pretrained(folder / "policy"),
+                conversion=ConversionModel.from_pretrained(folder / "conversion"),
+                pace=Pace(**config["pace"]),
+                hourly_share=tuple(config["hourly_share"]),
+                shoppers_per_day=float(config["shoppers_per_day"]),
+                knowledge=config["knowledge"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ModelError(
+                f"{folder}: config.json lacks or holds a wrong {error}; train the model again"
+            ) from None
+
+
+def load_model(folder: Path) -> ShopperModel:
+    """Load a model folder; see `ShopperModel.from_pretrained`."""
+    return ShopperModel.from_pretrained(Path(folder))

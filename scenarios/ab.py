@@ -1,0 +1,151 @@
+"""Compare layouts: the same shoppers with the same luck visit today's store and each alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import compute_lift
+from layouts import ConfigError, Store
+from models import ShopperModel
+from scenarios.monte_carlo import (
+    RunConfig,
+    Task,
+    collect_totals,
+    describe_run,
+    run_replications,
+    save_run,
+    summarise_layout,
+)
+from scenarios.report_data import KPIS
+from scenarios.support import judge_support
+from scenarios.wording import answer_sentence
+from simulator import ReplicationTables
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ComparisonResult:
+    """Today's layout and its alternatives, lived by the same shoppers.
+
+    Attributes
+    ----------
+    result
+        The content of `result.json`.
+    tables
+        By (layout, replication); layout 0 is the control.
+    stores
+        Control first.
+    """
+
+    result: dict[str, Any]
+    tables: Mapping[Task, ReplicationTables]
+    stores: tuple[Store, ...]
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """`variant`, `lift` and `support` of each variant, in the order asked."""
+        return self.result.get("variants") or [
+            {key: self.result[key] for key in ("variant", "lift", "support")}
+        ]
+
+    @property
+    def replications(self) -> pd.DataFrame:
+        """Figures per shopper, one row per layout and replication."""
+        return collect_totals(self.tables, self.stores)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the run folder."""
+        save_run(Path(folder), self.result, self.tables, self.stores)
+
+    def summary(self) -> str:
+        """Answer in a line per variant, and say how far the model can speak for it."""
+        currency = self.result["currency"]
+        lines = []
+        for answer in self.answers:
+            sentence = answer_sentence(
+                answer["variant"]["layout"], answer["lift"]["profit_per_shopper"], currency
+            )
+            lines.append(f"{sentence}; support: {answer['support']['level']}")
+        return "\n".join(lines)
+
+
+def compare(
+    control: Store,
+    variants: Sequence[Store] | Store,
+    *,
+    model: ShopperModel,
+    n_shoppers: int = 2000,
+    n_replications: int = 30,
+    seed: int = 0,
+    n_workers: int = 1,
+    tracks: str = "first",
+) -> ComparisonResult:
+    """Run paired replications of a layout and its alternatives.
+
+    Parameters
+    ----------
+    control
+        Today's store.
+    variants
+        One or several changed stores.
+    model
+        The shoppers.
+    n_shoppers, n_replications, seed, tracks
+        See `RunConfig`; at least two replications, or there is no interval.
+    n_workers
+        Processes; the result does not depend on it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no variant, or there are too few replications.
+    """
+    variants = [variants] if isinstance(variants, Store) else list(variants)
+    if not variants:
+        raise ConfigError("variants: none given; name at least one changed store")
+    if n_replications < 2:
+        raise ConfigError(f"n_replications must be at least 2 for an interval, got {n_replications}")
+    stores = _name_apart([control, *variants])
+    config = RunConfig(n_shoppers=n_shoppers, n_replications=n_replications, seed=seed, tracks=tracks)
+    tables = run_replications(stores, model, config, n_workers=n_workers)
+    totals = collect_totals(tables, stores)
+    by_layout = {store.name: totals[totals["layout"] == store.name] for store in stores}
+    answers = [
+        {
+            "variant": summarise_layout(totals, store.name),
+            "lift": {
+                kpi: asdict_lift(by_layout[stores[0].name][kpi], by_layout[store.name][kpi]) for kpi in KPIS
+            },
+            "support": asdict(judge_support(stores[0], store, model.knowledge)),
+        }
+        for store in stores[1:]
+    ]
+    result = describe_run(model, stores, config) | {"control": summarise_layout(totals, stores[0].name)}
+    result |= answers[0] if len(answers) == 1 else {"variants": answers}
+    return ComparisonResult(result=result, tables=tables, stores=tuple(stores))
+
+
+def _name_apart(stores: list[Store]) -> list[Store]:
+    """Give a store that bears the name of an earlier one a number: tables are told apart by name."""
+    names: dict[str, int] = {}
+    apart = []
+    for store in stores:
+        names[store.name] = names.get(store.name, 0) + 1
+        count = names[store.name]
+        apart.append(store if count == 1 else replace(store, name=f"{store.name}--{count}"))
+    return apart
+
+
+def asdict_lift(control: pd.Series, variant: pd.Series) -> dict[str, Any]:
+    """Lift of one figure in the form of `result.json`."""
+    lift = compute_lift(control.to_numpy(), variant.to_numpy())
+    return {
+        "mean": lift.mean,
+        "ci95": list(lift.ci95),
+        "relative": lift.relative,
+        "p_value": lift.p_value,
+    }

@@ -1,0 +1,294 @@
+"""Decisions, made for a whole cohort at once: lists, next zones, dwells, and what the way sells.
+
+Shoppers meet the same luck in every layout: each draw is keyed by who decides what. A zone's luck follows
+what it offers, and an unplanned purchase happens when the shelves of a category that a shopper has noticed
+add up to the shopper's own threshold, so a preference that an edit did not touch stays as it was.
+
+While nothing that a shopper meets (crowding, an empty shelf) can change a decision, a cohort decides ahead
+of the clock, one forward pass for all of its shoppers at every step; the `StoreModel` then lives the day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from layouts import Store
+from models import (
+    LEAVE,
+    MAX_STOPS,
+    Baskets,
+    DecisionDraws,
+    LayoutView,
+    ShopperModel,
+    ShopperStates,
+    view_layout,
+)
+from simulator.arrivals import ArrivalProfile, draw_arrivals, draw_entrances
+from simulator.diary import Diary
+from simulator.itinerary import Itineraries, Population
+from simulator.luck import Luck, Purpose, stable_keys
+
+LOT = 512  # shoppers who decide together; fixed, so that results do not depend on the number of workers
+IntArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+def draw_population(model: ShopperModel, store: Store, n: int, luck: Luck) -> tuple[Population, Baskets]:
+    """Draw who comes, when, how fast they walk and what for; the layout has no part in it.
+
+    Returns
+    -------
+    population
+        The people.
+    baskets
+        What each may have come for, with the chance that it is on the list.
+    """
+    shoppers = np.arange(n)
+    baskets = model.needs.draw(luck.uniform(Purpose.MISSION, shoppers), store)
+    profile = ArrivalProfile(
+        hourly_share=model.hourly_share, shoppers_per_day=max(round(model.shoppers_per_day), 1)
+    )
+    pace = model.pace
+    speed = np.exp(pace.speed_log_mean + pace.speed_log_sd * luck.normal(Purpose.SPEED, shoppers))
+    attributes = {name: np.asarray(values, dtype=str) for name, values in baskets.attributes.items()}
+    return Population(
+        n, draw_arrivals(profile, n, store, luck), np.clip(speed, 0.2, 2.0), attributes
+    ), baskets
+
+
+def plan_itineraries(model: ShopperModel, store: Store, baskets: Baskets, n: int, luck: Luck) -> Itineraries:
+    """Let a cohort decide its whole journeys through `store`, in lots of `LOT` shoppers.
+
+    Parameters
+    ----------
+    model
+        The shoppers.
+    store
+        Any layout whose catalogue they know at least in part.
+    baskets
+        From `draw_population`.
+    n
+        Number of shoppers.
+    luck
+        Of the replication.
+    """
+    offer = _Offer.of(model, view_layout(store))
+    diary = Diary()
+    missed = baskets.n_unknown.copy()
+    for start in range(0, n, LOT):
+        lot = _Cohort(model, offer, baskets, np.arange(start, min(start + LOT, n)), luck, diary)
+        lot.shop()
+        missed[lot.shoppers] += lot.count_missed()
+    return diary.to_itineraries(store, offer.view.zone_key, missed, luck)
+
+
+@dataclass(frozen=True, eq=False)
+class _Offer:
+    """What a layout offers unplanned: rates per leg and per notice."""
+
+    view: LayoutView
+    hazard: FloatArray  # (n_zones, n_categories) per notice
+    leg_hazard: FloatArray  # (n_places, n_places, n_categories) of a whole walk
+    sku_share: FloatArray  # (n_zones, n_skus) within the category
+    units_cdf: FloatArray  # (n_categories, max units)
+    category_key: npt.NDArray[np.uint64]
+    zone_key: npt.NDArray[np.uint64]  # (n_zones + 1,), the last for leaving
+
+    @classmethod
+    def of(cls, model: ShopperModel, view: LayoutView) -> _Offer:
+        hazard = model.conversion.compute_hazard(view)
+        return cls(
+            view=view,
+            hazard=hazard,
+            leg_hazard=view.leg_notice @ hazard,
+            sku_share=model.conversion.compute_sku_share(view),
+            units_cdf=model.conversion.compute_units(view).cumsum(axis=1),
+            category_key=stable_keys(list(view.store.categories)),
+            zone_key=np.append(view.zone_key, np.uint64(0)),
+        )
+
+
+class _Cohort:
+    """The state of a lot of shoppers while they decide; rows are those of `shoppers`."""
+
+    def __init__(
+        self,
+        model: ShopperModel,
+        offer: _Offer,
+        baskets: Baskets,
+        shoppers: IntArray,
+        luck: Luck,
+        diary: Diary,
+    ) -> None:
+        self.model, self.offer, self.luck, self.shoppers, self.diary = model, offer, luck, shoppers, diary
+        view, n = offer.view, len(shoppers)
+        n_categories = len(view.store.categories)
+        attributes = {name: values[shoppers] for name, values in baskets.attributes.items()}
+        self.codes = model.policy.encode_attributes(attributes)
+        line = self._draw_list(baskets)
+        self.line_row, self.sku, self.qty = (
+            baskets.shopper[line] - shoppers[0],
+            baskets.sku[line],
+            baskets.qty[line],
+        )
+        carried = np.asarray(view.store.stands.any(axis=0))
+        self.line_open = carried[self.sku]  # what stands nowhere is not looked for
+        self.line_missing = ~self.line_open
+        self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
+        self.closed = np.zeros((n, n_categories), dtype=bool)  # categories on the list or already bought
+        self.closed[self.line_row, view.store.sku_category[self.sku]] = True
+        self.appetite = model.conversion.compute_appetite(attributes, self.closed.sum(axis=1))
+        self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
+        self.met = np.zeros((n, n_categories))
+        self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
+        self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
+
+    def _draw_list(self, baskets: Baskets) -> IntArray:
+        """Lines of this lot's baskets that are on the lists; a category is planned whole or not at all."""
+        line = np.arange(*np.searchsorted(baskets.shopper, [self.shoppers[0], self.shoppers[-1] + 1]))
+        category = self.offer.view.store.sku_category[baskets.sku[line]]
+        u = self.luck.uniform(Purpose.LIST, baskets.shopper[line], self.offer.category_key[category])
+        return line[u < baskets.planned_share[line]]
+
+    def count_missed(self) -> IntArray:
+        """Lines of each shopper's list that were not found, shape (n,)."""
+        return np.bincount(self.line_row[self.line_open | self.line_missing], minlength=len(self.shoppers))
+
+    def shop(self) -> None:
+        """Decide until everybody has left; whoever still has a list after `MAX_STOPS` stops gives it up."""
+        memory: Any = None
+        rows: IntArray = np.arange(len(self.shoppers))
+        last_dwell: FloatArray = np.zeros(len(rows))
+        for step in range(MAX_STOPS):
+            states = self._states(rows, last_dwell, step, memory)
+            decisions = self.model.policy.decide(states, self.offer.view, self._draws(rows))
+            leaves = decisions.zone == LEAVE
+            self._walk(
+                rows, np.where(leaves, self.offer.view.nearest_checkout[self.place[rows]], decisions.zone)
+            )
+            stays = np.flatnonzero(~leaves)
+            if len(stays) == 0:
+                return
+            memory = decisions.memory
+            if len(stays) < len(rows):
+                memory = memory.take(stays) if memory is not None else None
+            rows, last_dwell = rows[stays], decisions.dwell_s[stays]
+            self._stop(rows, decisions.zone[stays], last_dwell)
+        self._walk(rows, self.offer.view.nearest_checkout[self.place[rows]])
+
+    def _states(self, rows: IntArray, last_dwell: FloatArray, step: int, memory: Any) -> ShopperStates:
+        wanted = np.zeros(self.n_visits.shape, dtype=np.int64)
+        open_lines = np.flatnonzero(self.line_open)
+        np.add.at(wanted, self.line_row[open_lines], self.line_zones[open_lines])
+        n_wanted = np.bincount(self.line_row[open_lines], minlength=len(self.shoppers))
+        return ShopperStates(
+            attributes=self.codes[rows],
+            place=self.place[rows],
+            n_wanted_here=wanted[rows],
+            n_wanted=n_wanted[rows],
+            n_visits=self.n_visits[rows],
+            last_dwell_s=last_dwell,
+            n_stops=step,
+            memory=memory,
+        )
+
+    def _draws(self, rows: IntArray) -> DecisionDraws:
+        """Luck keyed by shopper, where it stands, how often it has been there, and the zone decided about."""
+        n_zones, zone_key = self.offer.view.n_zones, self.offer.zone_key
+        place = self.place[rows]
+        is_zone = place < n_zones
+        at_zone = np.where(is_zone, place, 0)
+        here = np.where(is_zone, zone_key[at_zone], np.uint64(1))
+        times = np.where(is_zone, self.n_visits[rows, at_zone], 0)
+        who = self.shoppers[rows][:, None]
+        return DecisionDraws(
+            next_zone=self.luck.uniform(
+                Purpose.NEXT_ZONE, who, here[:, None], times[:, None], zone_key[None]
+            ),
+            dwell=self.luck.uniform(Purpose.DWELL, who, zone_key[None, :-1], self.n_visits[rows]),
+        )
+
+    def _walk(self, rows: IntArray, target: IntArray) -> None:
+        """Walk to `target`; what is met on the way may sell, and makes a stop where it does."""
+        start = self.place[rows]
+        self.place[rows] = target
+        at, category = self._meet(rows, self.offer.leg_hazard[start, target])
+        notice = self.offer.view.leg_notice[start[at], target[at]]  # (n_met, n_zones)
+        zone = self._find(rows[at], category, notice)
+        along_m = self.offer.view.distance_m[start[at], zone]
+        for index in np.lexsort((zone, along_m, at)):
+            row = int(rows[at[index]])
+            dwell_s = self._impulse_dwell_s(row, int(category[index]))
+            stop = self.diary.add_stops(self.shoppers[[row]], zone[[index]], np.array([dwell_s]))
+            self._take_unplanned(row, int(category[index]), int(zone[index]), int(stop[0]))
+
+    def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> None:
+        """Stand at `zone`: take what is on the list there, and meet what stands around."""
+        stop = self.diary.add_stops(self.shoppers[rows], zone, dwell_s)
+        self.n_visits[rows, zone] += 1
+        here, stop_of = (np.full(len(self.shoppers), -1) for _ in range(2))
+        here[rows], stop_of[rows] = zone, stop
+        at = here[self.line_row]
+        taken = np.flatnonzero(self.line_open & (at >= 0) & self.line_zones[np.arange(len(at)), at])
+        self.line_open[taken] = False
+        self.diary.add_picks(stop_of[self.line_row[taken]], self.sku[taken], self.qty[taken], is_planned=True)
+        noticed = self.offer.view.stop_notice(zone, dwell_s)
+        met, category = self._meet(rows, noticed @ self.offer.hazard)
+        sold_in = self._find(rows[met], category, noticed[met])
+        for index, (at_row, sold) in enumerate(zip(met, sold_in, strict=True)):
+            row, stop_here = int(rows[at_row]), int(stop[at_row])
+            if sold != zone[at_row]:  # a step aside
+                dwell = np.array([self._impulse_dwell_s(row, int(category[index]))])
+                stop_here = int(self.diary.add_stops(self.shoppers[[row]], sold_in[[index]], dwell)[0])
+            self._take_unplanned(row, int(category[index]), int(sold), stop_here)
+
+    def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
+        """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
+        self.met[rows] += self.appetite[rows, None] * hazard
+        at, category = np.nonzero((self.met[rows] >= self.impulse.threshold[rows]) & ~self.closed[rows])
+        self.closed[rows[at], category] = True
+        return at, category
+
+    def _find(self, rows: IntArray, category: IntArray, noticed: npt.NDArray[Any]) -> IntArray:
+        """Zone in which each purchase was met: in proportion to what was noticed of the category where."""
+        cdf = (noticed * self.offer.hazard.T[category]).cumsum(axis=1)
+        u = self.impulse.where[rows, category] * cdf[:, -1]
+        return (cdf <= u[:, None]).sum(axis=1).clip(max=cdf.shape[1] - 1)
+
+    def _impulse_dwell_s(self, row: int, category: int) -> float:
+        pace = self.model.pace
+        z = self.impulse.dwell[row, category]
+        return float(np.exp(pace.impulse_dwell_log_mean + pace.impulse_dwell_log_sd * z))
+
+    def _take_unplanned(self, row: int, category: int, zone: int, stop: int) -> None:
+        store = self.offer.view.store
+        share = np.where(store.sku_category == category, self.offer.sku_share[zone], 0.0).cumsum()
+        sku = np.searchsorted(share, self.impulse.sku[row, category] * share[-1], side="right")
+        units = 1 + np.searchsorted(self.offer.units_cdf[category, :-1], self.impulse.units[row, category])
+        self.diary.add_picks(np.array([stop]), np.array([sku]), np.array([units]), is_planned=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _ImpulseLuck:
+    """Luck of every shopper with every category, should it be met unplanned; all (n, n_categories)."""
+
+    threshold: FloatArray  # exponential: bought when the hazards met add up to it
+    where: FloatArray
+    sku: FloatArray
+    units: FloatArray
+    dwell: FloatArray  # standard normal
+
+    @classmethod
+    def draw(cls, luck: Luck, shoppers: IntArray, category_key: npt.NDArray[np.uint64]) -> _ImpulseLuck:
+        key = shoppers[:, None], category_key[None]
+        return cls(
+            threshold=luck.exponential(Purpose.PURCHASE, *key),
+            where=luck.uniform(Purpose.FIND, *key),
+            sku=luck.uniform(Purpose.SKU, *key),
+            units=luck.uniform(Purpose.QUANTITY, *key),
+            dwell=luck.normal(Purpose.DWELL, *key),
+        )
