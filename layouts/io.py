@@ -1,13 +1,14 @@
 """Reading and writing the folder that a store is: `layout.geojson`, `catalogue.csv`, `planogram.csv`."""
 
+import csv
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
@@ -16,6 +17,7 @@ from layouts.errors import CatalogueError, LayoutError, PlanogramError, Storesim
 from layouts.parsing import (
     CATALOGUE_COLUMNS,
     PLANOGRAM_COLUMNS,
+    Table,
     parse_catalogue,
     parse_layout,
     parse_planogram,
@@ -78,15 +80,16 @@ def _read_json(path: Path) -> Any:
         ) from error
 
 
-def _read_table(path: Path, kind: type[StoresimError]) -> pd.DataFrame:
+def _read_table(path: Path, kind: type[StoresimError]) -> Table:
     """Read a CSV file as text, so that the parser can say which cell is wrong."""
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return Table.from_rows([(reader.line_num, row) for row in reader if row])
     except OSError as error:
         raise kind(_missing(path)) from error
-    except ValueError as error:  # pandas' parser errors and bad encodings
-        text = str(error).strip().replace("\n", " ")
-        raise kind(f"{path}: cannot be read as a comma-separated table in UTF-8 ({text})") from error
+    except (ValueError, csv.Error) as error:  # bad encodings and open quotes
+        raise kind(f"{path}: cannot be read as a comma-separated table in UTF-8 ({error})") from error
 
 
 def _missing(path: Path) -> str:
@@ -106,16 +109,22 @@ def save_store(store: Store, folder: str | os.PathLike[str]) -> None:
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (aside / LAYOUT_FILE).write_text(_layout_text(store), encoding="utf-8")
-        skus = pd.DataFrame([vars(sku) for sku in store.skus], columns=list(CATALOGUE_COLUMNS))
-        skus["requires_refrigeration"] = skus["requires_refrigeration"].map({True: "true", False: "false"})
-        skus.to_csv(aside / CATALOGUE_FILE, index=False, lineterminator="\n")
-        placements = pd.DataFrame([vars(item) for item in store.placements], columns=list(PLANOGRAM_COLUMNS))
-        placements.to_csv(aside / PLANOGRAM_FILE, index=False, lineterminator="\n")
+        _write_table(aside / CATALOGUE_FILE, CATALOGUE_COLUMNS, store.skus)
+        _write_table(aside / PLANOGRAM_FILE, PLANOGRAM_COLUMNS, store.placements)
         folder.mkdir(exist_ok=True)
         for name in (LAYOUT_FILE, CATALOGUE_FILE, PLANOGRAM_FILE):
             os.replace(aside / name, folder / name)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write_table(path: Path, columns: Sequence[str], records: Iterable[object]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for record in records:
+            values = (getattr(record, column) for column in columns)
+            writer.writerow(str(value).lower() if isinstance(value, bool) else value for value in values)
 
 
 def _layout_text(store: Store) -> str:

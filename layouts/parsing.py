@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-import pandas as pd
 import shapely
 from shapely.geometry import Polygon, shape
 from shapely.geometry.base import BaseGeometry
@@ -248,31 +248,46 @@ def _read_fields(
     return read, faults
 
 
-def parse_catalogue(table: pd.DataFrame, file: str) -> tuple[list[tuple[str, Sku]], list[str]]:
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as text: the names in its first row, then each row with its line number."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[tuple[int, list[str]]]) -> "Table":
+        """Take the first row for the header."""
+        header = rows[0][1] if rows else []
+        return cls(tuple(name.strip() for name in header), tuple(rows[1:]))
+
+
+def parse_catalogue(table: Table, file: str) -> tuple[list[tuple[str, Sku]], list[str]]:
     """Turn a text table into SKUs, each with where it stands in the file ("catalogue.csv, row 3")."""
     return _parse_rows(table, file, SKU_FIELDS, lambda values: Sku(**values))
 
 
-def parse_planogram(table: pd.DataFrame, file: str) -> tuple[list[tuple[str, Placement]], list[str]]:
+def parse_planogram(table: Table, file: str) -> tuple[list[tuple[str, Placement]], list[str]]:
     """Turn a text table into placements, each with where it stands in the file ("planogram.csv, row 3")."""
     return _parse_rows(table, file, PLACEMENT_FIELDS, lambda values: Placement(**values))
 
 
 def _parse_rows(
-    table: pd.DataFrame,
-    file: str,
-    readers: dict[str, Callable[[object], Any]],
-    make: Callable[[dict[str, Any]], T],
+    table: Table, file: str, readers: dict[str, Callable[[object], Any]], make: Callable[[dict[str, Any]], T]
 ) -> tuple[list[tuple[str, T]], list[str]]:
     """Read each row; the header is row 1, as in a spreadsheet."""
-    table = table.rename(columns=lambda name: str(name).strip())
     missing = [column for column in readers if column not in table.columns]
     if missing:
         return [], [f"{file}: has no column {', '.join(missing)}; needed are {', '.join(readers)}"]
     records, faults = [], []
-    for number, row in enumerate(table[list(readers)].to_dict("records"), start=2):
+    for number, row in table.rows:
         where = f"{file}, row {number}"
-        values, row_faults = _read_fields(row, readers)
+        if any(text.strip() for text in row[len(table.columns) :]):
+            n = len(table.columns)
+            faults.append(f"{where}: has {len(row)} fields, not {n}; put texts with commas in quotes")
+            continue
+        padded = row + [""] * (len(table.columns) - len(row))
+        values, row_faults = _read_fields(dict(zip(table.columns, padded, strict=False)), readers)
         faults += [f"{where}: {fault}" for fault in row_faults]
         if not row_faults:
             records.append((where, make(values)))

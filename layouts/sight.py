@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from layouts.store import Store
 
 SIGHT_M = 2.5  # a shopper in the middle of a 2 m aisle sees both faces
+TARGETS_AT_ONCE = 64  # bounds the memory that leg views take
 TOUCH_M = 1e-3  # a line may run along the face of a shelf: solids shrink by this before they hide anything
 
 
@@ -70,19 +71,22 @@ def build_leg_views(plan: Plan) -> FloatArray:
     """Compute the leg views of a plan; see `compute_leg_views`."""
     walks, sight = build_walks(plan), build_sight(plan)
     n_places, n_zones = walks.n_places, walks.n_zones
-    metres = _metres_per_cell(walks)  # (n_places * n_places, n_cells)
-    views = np.asarray(metres @ sight, dtype=np.float32).reshape(n_places, n_places, n_zones)
+    views = np.zeros((n_places, n_places, n_zones), dtype=np.float32)
+    for start in range(0, n_places, TARGETS_AT_ONCE):
+        targets = np.arange(start, min(start + TARGETS_AT_ONCE, n_places))
+        metres = _metres_per_cell(walks, targets)  # (n_places * n_targets, n_cells)
+        views[:, targets] = np.asarray(metres @ sight).reshape(n_places, len(targets), n_zones)
     views.flags.writeable = False
     return views
 
 
-def _metres_per_cell(walks: WalkGraph) -> csr_array:
-    """Metres walked in each cell (half of every step that ends there) on the way of every pair of places."""
+def _metres_per_cell(walks: WalkGraph, targets: IntArray) -> csr_array:
+    """Metres walked in each cell (half of every step that ends there) from all places to some."""
     n_places, xy = walks.n_places, walks.grid.xy
-    follow = np.stack([_next_cells(walks, int(cell)) for cell in walks.place_cell])  # (n_places, n_cells)
-    source, target = (index.ravel() for index in np.indices((n_places, n_places)))
-    pair = np.flatnonzero((walks.place_cell[source] != NO_CELL) & (walks.place_cell[target] != NO_CELL))
-    cell, towards = walks.place_cell[source[pair]], target[pair]
+    follow = np.stack([_next_cells(walks, int(cell)) for cell in walks.place_cell[targets]])
+    source, towards = (index.ravel() for index in np.indices((n_places, len(targets))))
+    pair = np.flatnonzero(walks.place_cell[source] != NO_CELL)
+    cell, towards = walks.place_cell[source[pair]], towards[pair]
     rows, cols, weights = [], [], []
     while len(pair):  # all pairs walk one step at a time
         following = follow[towards, cell]
@@ -93,8 +97,11 @@ def _metres_per_cell(walks: WalkGraph) -> csr_array:
         cols += [cell, following]
         weights += [half_m, half_m]
         cell = following
+    shape = (n_places * len(targets), len(xy))
+    if not rows:
+        return csr_array(shape, dtype=np.float32)
     entries = np.concatenate(weights), (np.concatenate(rows), np.concatenate(cols))
-    return csr_array(entries, shape=(n_places * n_places, len(xy)), dtype=np.float32)
+    return csr_array(entries, shape=shape, dtype=np.float32)
 
 
 def _next_cells(walks: WalkGraph, target: int) -> IntArray:

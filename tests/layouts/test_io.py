@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from layouts import (
-    CatalogueError,
     BUNDLED_STORES,
+    CatalogueError,
     LayoutError,
     PlanogramError,
     Store,
