@@ -24,7 +24,7 @@ setup: $(STAMP)  ## .venv with storesim and the developers' tools
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about two minutes, 1.8 GB with the CPU build of torch ..."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(if $(TORCH_INDEX)$(PIP_FLAGS),,$(BIN)/python -m pip config list | grep -q -e find-links -e index \
+	@$(if $(TORCH_INDEX)$(PIP_FLAGS),,$(BIN)/python -m pip config list | grep -e find-links -e index >/dev/null \
 		|| echo "Note: on Linux torch may bring CUDA libraries of several GB; README, Installing, says how not to.")
 	$(PIP_INSTALL) -e '.[dev]'
 	touch $@
