@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from shapely.geometry.base import BaseGeometry
 
-from layouts.arrays import BoolArray, FloatArray, IntArray
+from layouts.arrays import BoolArray, FloatArray, IntArray, lock
 from layouts.space import Plan, Space
 
 CELL_M = 0.5
@@ -132,8 +132,8 @@ def build_lattice(space: Space) -> Lattice:
     kept = np.flatnonzero(is_reached)
     return Lattice(
         origin=(x0, y0),
-        walkable=walkable.reshape(n_rows, n_cols),
-        xy=np.round(centres[walkable], 9),
+        walkable=lock(walkable.reshape(n_rows, n_cols)),
+        xy=lock(np.round(centres[walkable], 9)),
         steps=csr_array(steps[kept][:, kept]),
     )
 
@@ -208,6 +208,6 @@ def build_grid(plan: Plan) -> CellGrid:
         origin=lattice.origin,
         walkable=lattice.walkable,
         xy=lattice.xy,
-        zone=zone,
+        zone=lock(zone),
         lattice=lattice,
     )

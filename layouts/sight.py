@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from scipy.sparse import csr_array
 
-from layouts.arrays import FloatArray, IntArray
+from layouts.arrays import FloatArray, IntArray, lock
 from layouts.cells import SHARED_STORES, build_grid
 from layouts.space import Plan
 from layouts.walk_graph import NO_CELL, WalkGraph, build_walks
@@ -62,8 +62,7 @@ def build_sight(plan: Plan) -> FloatArray:
     metres = shapely.length(lines)
     is_seen = (metres == 0.0) | ~shapely.intersects(hiding, lines)
     sight[cell, zone] = np.where(is_seen, 1.0 - metres / SIGHT_M, 0.0)
-    sight.flags.writeable = False
-    return sight
+    return lock(sight)
 
 
 @lru_cache(maxsize=SHARED_STORES)
@@ -76,8 +75,7 @@ def build_leg_views(plan: Plan) -> FloatArray:
         targets = np.arange(start, min(start + TARGETS_AT_ONCE, n_places))
         metres = _metres_per_cell(walks, targets)  # (n_places * n_targets, n_cells)
         views[:, targets] = np.asarray(metres @ sight).reshape(n_places, len(targets), n_zones)
-    views.flags.writeable = False
-    return views
+    return lock(views)
 
 
 def _metres_per_cell(walks: WalkGraph, targets: IntArray) -> csr_array:

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from layouts.arrays import BoolArray, FloatArray, IntArray
+from layouts.arrays import BoolArray, FloatArray, IntArray, lock
 from layouts.cells import CellGrid, build_grid
 from layouts.records import Checkout, Door, Fixture, Placement, ShelfLevel, Sku, Zone
 from layouts.sight import TOUCH_M, build_leg_views, build_sight
@@ -134,7 +134,7 @@ class Store:
     def sku_category(self) -> IntArray:
         """Index into `categories` of each SKU, shape (n_skus,)."""
         index = {category: position for position, category in enumerate(self.categories)}
-        return _read_only(np.array([index[sku.category] for sku in self.skus], dtype=np.int64))
+        return lock(np.array([index[sku.category] for sku in self.skus], dtype=np.int64))
 
     @cached_property
     def facings(self) -> IntArray:
@@ -142,12 +142,12 @@ class Store:
         facings = np.zeros((self.n_zones, self.n_skus), dtype=np.int64)
         for placement in self.placements:
             facings[self.zone_index[placement.zone_id], self.sku_index[placement.sku_id]] += placement.facings
-        return _read_only(facings)
+        return lock(facings)
 
     @cached_property
     def stands(self) -> BoolArray:
         """Whether a SKU stands in a zone, shape (n_zones, n_skus)."""
-        return _read_only(self.facings > 0)
+        return lock(self.facings > 0)
 
     @cached_property
     def shelf_level(self) -> IntArray:
@@ -160,7 +160,7 @@ class Store:
         for placement in sorted(self.placements, key=lambda placement: placement.facings):
             where = self.zone_index[placement.zone_id], self.sku_index[placement.sku_id]
             levels[where] = SHELF_LEVELS.index(placement.shelf_level)
-        return _read_only(levels)
+        return lock(levels)
 
     # geometry
 
@@ -223,7 +223,7 @@ class Store:
     def distance_to_checkout_m(self) -> FloatArray:
         """Walking distance from each zone to its nearest checkout [m], shape (n_zones,)."""
         walks = self.walks
-        return _read_only(
+        return lock(
             walks.place_distance_m[walks.zone_places, walks.checkout_places].min(axis=1, initial=np.inf)
         )
 
@@ -231,7 +231,7 @@ class Store:
     def distance_from_entrance_m(self) -> FloatArray:
         """Walking distance to each zone from its nearest entrance [m], shape (n_zones,)."""
         walks = self.walks
-        return _read_only(
+        return lock(
             walks.place_distance_m[walks.zone_places, walks.entrance_places].min(axis=1, initial=np.inf)
         )
 
@@ -264,12 +264,6 @@ def _placement_key(placement: Placement, zone_rank: dict[str, int]) -> tuple[int
     """Order of placements: zone, SKU, level from the floor up; unknown zones last."""
     rank = zone_rank.get(placement.zone_id, len(zone_rank))
     return rank, placement.zone_id, placement.sku_id, SHELF_LEVELS.index(placement.shelf_level)
-
-
-def _read_only(array: Any) -> Any:
-    """Lock an array, so that what copies of a store share stays what it is."""
-    array.flags.writeable = False
-    return array
 
 
 def _canonical(value: Any) -> Any:

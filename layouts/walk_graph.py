@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
-from layouts.arrays import FloatArray, IntArray
+from layouts.arrays import FloatArray, IntArray, lock
 from layouts.cells import SHARED_STORES, CellGrid, build_grid, build_lattice, find_zone_cells
 from layouts.space import Plan
 
@@ -115,7 +115,7 @@ class WalkGraph:
         cells = self.place_cell[reached]
         for place, cell in zip(reached, cells, strict=True):
             distance_m[reached, place] = self.distances_to(int(cell))[cells]
-        return np.minimum(distance_m, distance_m.T)  # the two ways differ by rounding only
+        return lock(np.minimum(distance_m, distance_m.T))  # the two ways differ by rounding only
 
     def _route(self, target: int) -> tuple[FloatArray, IntArray]:
         """Distances and next cells towards one target, computed once."""
@@ -124,9 +124,7 @@ class WalkGraph:
             steps = self.grid.lattice.steps
             metres, before = dijkstra(steps, directed=True, indices=target, return_predecessors=True)
             follow = np.where(before < 0, NO_CELL, before).astype(np.int32)
-            metres = metres.astype(np.float32)
-            metres.flags.writeable = follow.flags.writeable = False
-            self._routes[target] = metres, follow
+            self._routes[target] = lock(metres.astype(np.float32)), lock(follow)
         return self._routes[target]
 
 
