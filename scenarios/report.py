@@ -101,7 +101,7 @@ def _simulation_header(run: Run) -> Markup:
     return element(
         "header",
         element("p", "Store simulation", css="kicker"),
-        element("h1", f"{figures['layout']}: {figures['profit_per_shopper']:.2f} {money} of profit."),
+        element("h1", f"{figures['layout']} earns {figures['profit_per_shopper']:.2f} {money}."),
         element("p", lead, css="lead"),
     )
 

@@ -118,7 +118,7 @@ def test_several_variants_are_ranked(page_of, tiny_store):
 
 def test_a_simulation_without_variant_has_no_lift(page_of, tiny_store):
     page = page_of(tiny_store)
-    assert page.texts["h1"] == ["tiny: 1.00 EUR per shopper of profit."]
+    assert page.texts["h1"] == ["tiny earns 1.00 EUR per shopper."]
     assert page.texts["figcaption"] == ["tiny"]
     assert "interval" not in page.text
 
