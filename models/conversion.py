@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from layouts import ShelfLevel, Store, ZoneType
 from models.encoding import EncodedJourneys, compute_exposures, drop_stops_for
@@ -163,7 +164,7 @@ class ConversionModel(nn.Module):
         data = _ConversionData(self, journeys, view)
         optimizer = torch.optim.Adam(self.parameters(), lr=0.05)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
-        for _ in range(n_steps):
+        for _ in tqdm(range(n_steps), desc="purchases", unit="step", disable=None):
             optimizer.zero_grad()
             loss = self._negative_log_likelihood(data, view) + self._penalty()
             loss.backward()

@@ -21,6 +21,7 @@ NOTICE_M = 3.0
 NOTICE_S = 3.0  # the same while standing: a walker at 1 m/s
 
 ZONE_TYPES = tuple(ZoneType)
+DISPLAYS = (ZoneType.ENDCAP, ZoneType.PROMO, ZoneType.CHECKOUT)  # goods that mostly stand elsewhere too
 FIXTURE_TYPES = tuple(FixtureType)
 ZONE_FEATURES = (
     *(f"zone_is_{kind}" for kind in ZONE_TYPES),
@@ -158,13 +159,17 @@ def _bearings(store: Store) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _zone_keys(store: Store) -> NDArray[np.uint64]:
-    """Key each zone by its SKU with the most facings; equal ones by their order from the door."""
+    """Key each zone by its SKU with the most facings; of equal ones homes come first, then by way from the door.
+
+    So a shelf keeps its key when its best seller is put on a display as well.
+    """
     seen: dict[str, int] = {}
-    keys = []
-    for z, zone in enumerate(store.zones):
+    keys = np.zeros(len(store.zones), dtype=np.uint64)
+    for z in sorted(range(len(store.zones)), key=lambda z: store.zones[z].zone_type in DISPLAYS):
         facings = store.facings[z]
-        name = store.skus[int(facings.argmax())].sku_id if facings.any() else f"empty {zone.zone_type}"
+        is_stocked = bool(facings.any())
+        name = store.skus[int(facings.argmax())].sku_id if is_stocked else f"empty {store.zones[z].zone_type}"
         seen[name] = seen.get(name, -1) + 1
         digest = hashlib.blake2b(f"{name}#{seen[name]}".encode(), digest_size=8).digest()
-        keys.append(int.from_bytes(digest, "little"))
-    return np.array(keys, dtype=np.uint64)
+        keys[z] = int.from_bytes(digest, "little")
+    return keys

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from layouts import ZoneType
 from models.candidates import relate_leaving, relate_zones
@@ -107,6 +108,7 @@ def _train(
     )
     history: list[dict[str, float]] = []
     best, best_weights = math.inf, {k: v.clone() for k, v in network.state_dict().items()}
+    bar = tqdm(total=n_batches * config.n_epochs, desc="journeys", unit="batch", disable=None)
     for epoch in range(config.n_epochs):
         network.train()
         losses = []
@@ -119,12 +121,14 @@ def _train(
             optimizer.step()
             scheduler.step()
             losses.append(loss.item())
+            bar.update()
         validation = _validate(network, stores, [held for _, held in splits], config)
         history.append({"training": float(np.mean(losses)), "validation": validation})
         if validation < best:
             best, best_weights = validation, {k: v.clone() for k, v in network.state_dict().items()}
         if on_epoch is not None:
             on_epoch(epoch, history[-1]["training"], validation)
+    bar.close()
     network.load_state_dict(best_weights)
     network.eval()
     return history
@@ -139,10 +143,12 @@ def _split(n: int, share: float, rng: np.random.Generator) -> tuple[NDArray[np.i
 def _shuffled_batches(
     stores: list[TrainingStore], rows: list[NDArray[np.int64]], size: int, rng: np.random.Generator
 ) -> Iterator[tuple[TrainingStore, NDArray[np.int64]]]:
+    """Batches of one store each, in random order; journeys of like length go together, for less padding."""
     batches = []
     for store, of_store in zip(stores, rows, strict=True):
-        shuffled = rng.permutation(of_store)
-        batches += [(store, shuffled[start : start + size]) for start in range(0, len(shuffled), size)]
+        n_stops = (store.journeys.zone[of_store] >= 0).sum(axis=1)
+        by_length = of_store[np.argsort(n_stops + rng.random(len(of_store)) * 3.0)]
+        batches += [(store, by_length[start : start + size]) for start in range(0, len(by_length), size)]
     for index in rng.permutation(len(batches)):
         yield batches[index]
 

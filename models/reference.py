@@ -111,9 +111,9 @@ class ReferencePolicy:
         zone = np.where(leaves, 0, choice)
         rows = np.arange(len(zone))
         n_wanted = states.n_wanted_here[rows, zone]
-        typical_s = 9.0 + 6.0 * n_wanted
+        typical_s = 10.0 + 14.0 * n_wanted
         dwell_s = typical_s * np.exp(0.5 * _normal(draws.dwell[rows, zone]))
-        return Decisions(zone=np.where(leaves, LEAVE, zone), dwell_s=np.clip(dwell_s, 3.0, 240.0))
+        return Decisions(zone=np.where(leaves, LEAVE, zone), dwell_s=np.clip(dwell_s, 3.0, 300.0))
 
 
 def _normal(u: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

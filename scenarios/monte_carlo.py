@@ -114,7 +114,7 @@ def run_replications(
     distinct = sorted(set(first_of.values()))
     tasks = [(layout, replication) for replication in range(config.n_replications) for layout in distinct]
     done = {}
-    with tqdm(total=len(tasks), desc="simulating", unit="replication", leave=False) as bar:
+    with tqdm(total=len(tasks), desc="simulating", unit="replication", disable=None) as bar:
         for task, tables in _run_tasks(tasks, stores, model, config, min(n_workers, len(tasks))):
             done[task] = tables
             bar.update()
