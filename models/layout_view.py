@@ -159,7 +159,7 @@ def _bearings(store: Store) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _zone_keys(store: Store) -> NDArray[np.uint64]:
-    """Key each zone by its SKU with the most facings; of equal ones homes come first, then by way from the door.
+    """Key each zone by its SKU with the most facings; of equal ones homes first, then by order from the door.
 
     So a shelf keeps its key when its best seller is put on a display as well.
     """
