@@ -14,9 +14,13 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class AttributeCoder:
-    """Levels of each attribute, the first always `unknown`; names are in a fixed order."""
+    """Levels of each attribute, the first always `unknown`; attributes are kept sorted by name."""
 
     levels: dict[str, tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        """Sort: codes must not depend on the order in which a file or a table lists the attributes."""
+        object.__setattr__(self, "levels", dict(sorted(self.levels.items())))
 
     @classmethod
     def fit(cls, attributes: dict[str, NDArray[Any]]) -> AttributeCoder:

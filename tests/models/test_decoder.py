@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from models import view_layout
+from models.decoder import decode_step, read_prompt
+from tests.models.test_gpt2_pointer import make_tokens
+from tests.models.worlds import make_network
+
+NETWORK = make_network(n_layer=3)
+
+
+def decode(tokens, prompt, rows=None):
+    """States after each token, one step at a time; from step 3 on for `rows` alone."""
+    memory, states = None, []
+    kept = slice(None)
+    with torch.no_grad():
+        embedded = NETWORK.embed_journey(tokens, prompt.embedded)
+        for step in range(embedded.shape[1]):
+            if step == 3 and rows is not None:
+                kept, memory = rows, memory.take(rows)
+            hidden, memory = decode_step(NETWORK, embedded[kept, step], step, prompt, memory)
+            states.append(hidden)
+    return states
+
+
+def test_step_by_step_equals_the_whole_journey_at_once(corner_shop):
+    features = view_layout(corner_shop).zone_features
+    tokens = make_tokens(7, 9, len(features))
+    prompt = read_prompt(NETWORK, features)
+    with torch.no_grad():
+        zones, cache = NETWORK.read_layout(NETWORK.embed_zones(torch.from_numpy(features)))
+        at_once = NETWORK.read_journeys(NETWORK.embed_journey(tokens, prompt.embedded), cache)
+    assert torch.allclose(prompt.zones, zones, atol=1e-6)
+    assert torch.allclose(torch.stack(decode(tokens, prompt), 1), at_once, atol=1e-5)
+    assert at_once.std() > 0.1
+
+
+def test_those_who_left_are_forgotten_and_the_others_go_on_unchanged(corner_shop):
+    prompt = read_prompt(NETWORK, view_layout(corner_shop).zone_features)
+    tokens = make_tokens(7, 6, corner_shop.n_zones)
+    rows = np.array([1, 2, 5])
+    together, apart = decode(tokens, prompt), decode(tokens, prompt, rows)
+    for step in range(3, 6):
+        assert apart[step].shape == (3, 16)
+        assert torch.allclose(apart[step], together[step][rows], atol=1e-5)
+
+
+def test_what_was_seen_before_matters(corner_shop):
+    prompt = read_prompt(NETWORK, view_layout(corner_shop).zone_features)
+    tokens = make_tokens(4, 5, corner_shop.n_zones)
+    other = replace(tokens, zone=tokens.zone.copy())
+    other.zone[:, 1] = (other.zone[:, 1] + 1) % corner_shop.n_zones
+    assert (decode(tokens, prompt)[4] - decode(other, prompt)[4]).abs().max() > 1e-4
