@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
 PIP_FLAGS ?=
 PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,11 +14,11 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test check format constraints clean
+.PHONY: help setup demo test check bench-market bench-speed bench-soundness format constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(STAMP)  ## .venv with storesim and the developers' tools
 
@@ -42,6 +43,15 @@ check: setup  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-market: setup  ## train on the developer stores, predict their changes, compare with the truth (half an hour)
+	$(BIN)/python -m benchmarks.market $(BENCH_FLAGS)
+
+bench-speed: setup  ## journeys a second, and where the time goes
+	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)
+
+bench-soundness: setup  ## positions, purchases, money and reproducibility: what must hold, counted
+	$(BIN)/python -m benchmarks.soundness $(BENCH_FLAGS)
 
 format: setup  ## let ruff put the format right
 	$(BIN)/ruff check --fix .
