@@ -44,7 +44,7 @@ class CleaningConfig:
     max_gap_s: float = 6.0
     max_still_gap_s: float = 60.0
     max_still_m: float = 1.2
-    door_radius_m: float = 3.0
+    door_radius_m: float = 6.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -32,9 +32,10 @@ CONTENT_FEATURES = [
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyTrainingConfig:
-    """How long and how hard to train."""
+    """How long and how hard to train; few journeys are read more often, many less."""
 
-    n_epochs: int = 12
+    n_steps: int = 1200
+    max_epochs: int = 60
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -100,16 +101,17 @@ def _train(
 ) -> list[dict[str, float]]:
     splits = [_split(store.journeys.n, config.validation_share, rng) for store in stores]
     n_batches = sum(math.ceil(len(train) / config.batch_size) for train, _ in splits)
+    n_epochs = min(math.ceil(config.n_steps / n_batches), config.max_epochs)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(n_batches * config.n_epochs, 2), pct_start=0.1
+        optimizer, config.learning_rate, total_steps=max(n_batches * n_epochs, 2), pct_start=0.1
     )
     history: list[dict[str, float]] = []
     best, best_weights = math.inf, {k: v.clone() for k, v in network.state_dict().items()}
-    bar = tqdm(total=n_batches * config.n_epochs, desc="journeys", unit="batch", disable=None)
-    for epoch in range(config.n_epochs):
+    bar = tqdm(total=n_batches * n_epochs, desc="journeys", unit="batch", disable=None)
+    for epoch in range(n_epochs):
         network.train()
         losses = []
         for store, rows in _shuffled_batches(stores, [train for train, _ in splits], config.batch_size, rng):

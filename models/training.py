@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,14 @@ class TrainingPreset:
 PRESETS: dict[str, TrainingPreset] = {
     "tiny": TrainingPreset(
         network={"n_embd": 32, "n_layer": 1, "n_head": 2, "n_relation": 16},
-        policy=PolicyTrainingConfig(n_epochs=4),
+        policy=PolicyTrainingConfig(n_steps=200),
     ),
     "small": TrainingPreset(
         network={"n_embd": 96, "n_layer": 3, "n_head": 2, "n_relation": 48}, policy=PolicyTrainingConfig()
     ),
     "base": TrainingPreset(
         network={"n_embd": 128, "n_layer": 4, "n_head": 2, "n_relation": 64},
-        policy=PolicyTrainingConfig(n_epochs=20, learning_rate=1.5e-3),
+        policy=PolicyTrainingConfig(n_steps=3000, learning_rate=1.5e-3),
     ),
 }
 
@@ -59,7 +59,6 @@ def fit_model(
     *,
     preset: str = "small",
     rng: np.random.Generator,
-    n_epochs: int = 0,
 ) -> ShopperModel:
     """Learn a store's shoppers from its tracks and receipts.
 
@@ -73,8 +72,6 @@ def fit_model(
         Name in `PRESETS`.
     rng
         Draws the initial weights, the order of the journeys and what is dropped from them.
-    n_epochs
-        Instead of the preset's number; 0 keeps that.
 
     Raises
     ------
@@ -85,8 +82,6 @@ def fit_model(
     """
     if preset not in PRESETS:
         raise ConfigError(f"preset {preset!r}: unknown; known are {', '.join(PRESETS)}")
-    settings = PRESETS[preset].policy
-    settings = replace(settings, n_epochs=n_epochs) if n_epochs else settings
     journeys = build_journeys(observations, store)
     encoded = encode_journeys(journeys, store)
     if encoded.n < MIN_JOURNEYS:
@@ -104,7 +99,7 @@ def fit_model(
     training = TrainingStore(
         view_layout(store), encoded, planned_share, attributes.encode(encoded.attributes)
     )
-    history = train_policy(network, [training], rng=rng, config=settings, on_epoch=_log_epoch)
+    history = train_policy(network, [training], rng=rng, config=PRESETS[preset].policy, on_epoch=_log_epoch)
     return ShopperModel(
         name=f"{store.name}-{preset}",
         needs=BasketBank.fit(encoded, store, conversion, empty_share=_empty_share(journeys)),
