@@ -59,7 +59,7 @@ def describe_run() -> dict[str, Any]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": describe_machine(),
         "versions": {name: _version(name) for name in PACKAGES},
-        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "commit": COMMIT_AT_START,
         "has_uncommitted_changes": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "has_code_changed_meanwhile": hash_code() != CODE_AT_START,  # then the figures are of no one version
     }
@@ -86,9 +86,6 @@ def hash_code() -> str:
     return digest.hexdigest()
 
 
-CODE_AT_START = hash_code()
-
-
 def _read_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -111,6 +108,9 @@ def _git(*arguments: str) -> str:
     except OSError:
         return ""
     return done.stdout.strip()
+
+
+CODE_AT_START, COMMIT_AT_START = hash_code(), _git("rev-parse", "--short=12", "HEAD")
 
 
 def write_result(name: str, content: dict[str, Any], *, out: Path | None = None) -> Path:

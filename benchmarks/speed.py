@@ -1,10 +1,10 @@
 """Count journeys a second and tell where the time goes.
 
-One replication at a time in this process, its phases timed by the clock: who comes and their lists,
-deciding (the policy, with its inputs and luck), buying (what is met, taken or bought while deciding),
-walking (Mesa: the clock, shoppers, tills), tables, writing. Then whole runs with one worker and with two,
-from the call to the folder on disk. Policies and numbers of workers take turns, and medians are told, so
-that ratios within this run bear other load on the machine.
+One replication at a time in this process, its phases timed by the clock: who comes and their lists (with
+the book-keeping of planning), deciding (the policy, with its inputs and luck), buying (what is met, taken
+or bought while deciding), walking (Mesa: the clock, shoppers, tills), tables, writing. Then whole runs with
+one worker and with two, from the call to the folder on disk. Policies and numbers of workers take turns,
+and medians are told, so that ratios within this run bear other load on the machine.
 """
 
 from __future__ import annotations
