@@ -4,13 +4,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from benchmarks.soundness import (
-    check_positions,
-    count_lifts,
-    count_stops_elsewhere,
-    count_unlike,
-    rename_zones,
-)
+from benchmarks.invariants import check_positions, count_stops_elsewhere
+from benchmarks.soundness import count_lifts, count_unlike, rename_zones
 
 
 def track(*xy: tuple[float, float]) -> pd.DataFrame:
