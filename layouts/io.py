@@ -49,7 +49,9 @@ def load_store(folder: str | os.PathLike[str]) -> Store:
     skus, sku_faults = parse_catalogue(_read_table(folder / CATALOGUE_FILE, CatalogueError), CATALOGUE_FILE)
     rows, row_faults = parse_planogram(_read_table(folder / PLANOGRAM_FILE, PlanogramError), PLANOGRAM_FILE)
     faults += [(LayoutError, fault) for fault in layout_faults]
-    faults += [(CatalogueError, fault) for fault in [*sku_faults, *find_sku_faults(skus)]]
+    faults += [(CatalogueError, fault) for fault in sku_faults]
+    if skus or not sku_faults:
+        faults += [(CatalogueError, fault) for fault in find_sku_faults(skus)]
     faults += [(PlanogramError, fault) for fault in row_faults]
     if layout_faults:  # without sound geometry there is nothing to stand anything on
         _raise_first(faults)
@@ -57,7 +59,7 @@ def load_store(folder: str | os.PathLike[str]) -> Store:
         **layout, skus=tuple(sku for _, sku in skus), placements=tuple(placement for _, placement in rows)
     )
     faults[:0] = [(LayoutError, fault) for fault in find_layout_faults(store)]
-    if not sku_faults and not row_faults:
+    if skus and not sku_faults and not row_faults:
         faults += [(PlanogramError, fault) for fault in find_placement_faults(store, rows)]
     _raise_first(faults)
     return store
@@ -73,7 +75,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise LayoutError(_missing(path)) from error
+        raise LayoutError(_explain(path, error)) from error
+    except RecursionError as error:
+        raise LayoutError(f"{path}: is nested too deeply; a GeoJSON FeatureCollection is needed") from error
     except ValueError as error:
         raise LayoutError(
             f"{path}: is not valid JSON ({error}); a GeoJSON FeatureCollection is needed"
@@ -85,18 +89,21 @@ def _read_table(path: Path, kind: type[StoresimError]) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            return Table.from_rows([(reader.line_num, row) for row in reader if row])
+            return Table.from_rows([(number, row) for number, row in enumerate(reader, start=1) if row])
     except OSError as error:
-        raise kind(_missing(path)) from error
+        raise kind(_explain(path, error)) from error
     except (ValueError, csv.Error) as error:  # bad encodings and open quotes
         raise kind(f"{path}: cannot be read as a comma-separated table in UTF-8 ({error})") from error
 
 
-def _missing(path: Path) -> str:
+def _explain(path: Path, error: OSError) -> str:
+    """Say why a file of a store cannot be opened."""
     names = f"{LAYOUT_FILE}, {CATALOGUE_FILE} and {PLANOGRAM_FILE}"
     if not path.parent.is_dir():
         return f"{path.parent}: is not a folder; a store is a folder with {names}"
-    return f"{path}: not found; a store is a folder with {names}"
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: not found; a store is a folder with {names}"
+    return f"{path}: cannot be opened as a file ({error.strerror}); a store is a folder with {names}"
 
 
 def save_store(store: Store, folder: str | os.PathLike[str]) -> None:

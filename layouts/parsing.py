@@ -36,6 +36,10 @@ ID_FIELDS = {
 }
 CATALOGUE_COLUMNS = tuple(Sku.__dataclass_fields__)
 PLANOGRAM_COLUMNS = tuple(Placement.__dataclass_fields__)
+MAX_NAME_LENGTH = 200
+MAX_NUMBER, MAX_COUNT = 1e9, 1_000_000  # more is a slip, and sums of it would overflow
+MAX_COORDINATE_M = 1e7  # national grids count from far away; no store lies further
+FLOOR_SIDE_M = (1.0, 1000.0)  # less is degrees, more is millimetres
 
 T = TypeVar("T")
 
@@ -48,19 +52,39 @@ def read_text(value: object) -> str:
     """Read a name or identifier that must not be empty."""
     if value is None or not str(value).strip():
         raise FieldError("is empty; a name is needed")
-    return str(value).strip()
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise FieldError(f"{_say(value)}; a name is needed")
+    text = str(value).strip()
+    if len(text) > MAX_NAME_LENGTH:
+        raise FieldError(f"{_say(value)}; at most {MAX_NAME_LENGTH} characters are needed")
+    if _UNPRINTABLE.search(text):  # it would break messages and tables
+        raise FieldError(f"{_say(value)}; a name on one line, without control characters, is needed")
+    return text
+
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _say(value: object) -> str:
+    """Quote a wrong value, cut to a length that fits a line."""
+    if value is None:
+        return "is missing"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return f"is {text}" if len(text) <= 60 else f"is {text[:50]}..."
 
 
 def read_number(value: object) -> float:
     """Read a finite number."""
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or "_" in str(value):  # Python reads 2_5 as 25
             raise ValueError
         number = float(str(value).strip())
     except ValueError:
-        raise FieldError(f"is {str(value)!r}; a number is needed") from None
+        raise FieldError(f"{_say(value)}; a number is needed") from None
     if not math.isfinite(number):
-        raise FieldError(f"is {str(value)!r}; a finite number is needed")
+        raise FieldError(f"{_say(value)}; a finite number is needed")
+    if abs(number) > MAX_NUMBER:
+        raise FieldError(f"{_say(value)}; a number up to {MAX_NUMBER:.0f} is needed")
     return number
 
 
@@ -77,6 +101,8 @@ def read_count(value: object) -> int:
     number = read_amount(value)
     if number != int(number):
         raise FieldError(f"is {value}; a whole number is needed")
+    if number > MAX_COUNT:
+        raise FieldError(f"is {value}; at most {MAX_COUNT} is needed")
     return int(number)
 
 
@@ -87,7 +113,7 @@ def read_flag(value: object) -> bool:
         return True
     if text in ("false", "0", "no"):
         return False
-    raise FieldError(f"is {str(value)!r}; true or false is needed")
+    raise FieldError(f"{_say(value)}; true or false is needed")
 
 
 def read_choice(choices: type[StrEnum]) -> Callable[[object], Any]:
@@ -97,14 +123,26 @@ def read_choice(choices: type[StrEnum]) -> Callable[[object], Any]:
         try:
             return choices(str(value).strip().lower())
         except ValueError:
-            raise FieldError(f"is {str(value)!r}; one of {', '.join(choices)} is needed") from None
+            raise FieldError(f"{_say(value)}; one of {', '.join(choices)} is needed") from None
 
     return read
 
 
+def read_time(value: object) -> str:
+    """Read a time of day."""
+    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
+        raise FieldError(f"{_say(value)}; a time like '08:00' is needed")
+    return value
+
+
 def read_optional_text(value: object) -> str | None:
     """Read a name that may be missing."""
-    return None if value is None or not str(value).strip() else str(value).strip()
+    return None if value is None or not str(value).strip() else read_text(value)
+
+
+def read_label(value: object) -> str:
+    """Read a text that may be empty."""
+    return read_optional_text(value) or ""
 
 
 FEATURE_FIELDS: dict[str, dict[str, Callable[[object], Any]]] = {
@@ -127,7 +165,7 @@ SKU_FIELDS: dict[str, Callable[[object], Any]] = {
     "sku_id": read_text,
     "name": read_text,
     "category": read_text,
-    "subcategory": str,
+    "subcategory": read_label,
     "price": read_amount,
     "margin": read_number,
     "requires_refrigeration": read_flag,
@@ -164,9 +202,22 @@ def parse_layout(document: Any, file: str) -> tuple[dict[str, Any], list[str]]:
     n_floors = sum(_kind_of(feature) == "floor" for feature in document["features"])
     if n_floors != 1:
         faults.append(f"{file}: has {n_floors} floors; exactly one feature of kind 'floor' is needed")
+    faults += [f"{file}, floor: {fault}" for floor in found["floor"] for fault in _size_faults(floor)]
     fields["floor"] = found["floor"][0] if found["floor"] else Polygon()
     fields |= {f"{kind}s": tuple(found[kind]) for kind in KINDS if kind != "floor"}
     return fields, faults
+
+
+def _size_faults(floor: BaseGeometry) -> list[str]:
+    """Find coordinates in another unit: they give a floor on which nobody could stand, or a huge one."""
+    x0, y0, x1, y1 = floor.bounds
+    smallest, largest = FLOOR_SIDE_M
+    if min(x1 - x0, y1 - y0) >= smallest and max(x1 - x0, y1 - y0) <= largest:
+        return []
+    measures = f"measures {x1 - x0:.4g} x {y1 - y0:.4g} m"
+    return [
+        f"{measures}; planar coordinates in metres are needed, not degrees (longitude, latitude), mm or feet"
+    ]
 
 
 def _kind_of(feature: Any) -> object:
@@ -178,28 +229,27 @@ def _parse_header(header: Any, file: str) -> tuple[dict[str, Any], list[str]]:
     """Read the member that describes the whole store."""
     if not isinstance(header, dict):
         return {}, [f"{file}: has no member 'store'; name, currency, open and close are needed there"]
-    faults = []
-    for field in ("name", "currency", "open", "close"):
-        if not isinstance(header.get(field), str) or not header[field].strip():
-            faults.append(f"{file}, store: {field} is missing; a text is needed")
-        elif field in ("open", "close") and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", header[field]):
-            faults.append(f"{file}, store: {field} is '{header[field]}'; a time like '08:00' is needed")
-    if not faults and header["open"] >= header["close"]:
-        faults.append(
-            f"{file}, store: closes at {header['close']}, opens at {header['open']}; it must open first"
-        )
-    return {field: header.get(field) for field in ("name", "currency", "open", "close")}, faults
+    readers: dict[str, Callable[[object], Any]] = {
+        "name": read_text,
+        "currency": read_text,
+        "open": read_time,
+        "close": read_time,
+    }
+    fields, faults = _read_fields(header, readers)
+    if not faults and fields["open"] >= fields["close"]:
+        faults.append(f"closes at {fields['close']}, opens at {fields['open']}; it must open first")
+    return fields, [f"{file}, store: {fault}" for fault in faults]
 
 
 def _parse_feature(feature: Any, number: int) -> tuple[str, Any, list[str]]:
     """Read one feature; the record is None if anything is wrong with it."""
     kind = _kind_of(feature)
     if kind not in KINDS:
-        return "", None, [f"feature {number}: kind is {kind!r}; one of {', '.join(KINDS)} is needed"]
+        return "", None, [f"feature {number}: kind {_say(kind)}; one of {', '.join(KINDS)} is needed"]
     kind, properties = str(kind), feature["properties"]
-    name = properties.get(ID_FIELDS.get(kind, ""))
-    where = f"{kind} '{name}'" if name else f"feature {number} ({kind})"
     values, faults = _read_fields(properties, FEATURE_FIELDS[kind])
+    name = values.get(ID_FIELDS.get(kind, ""))
+    where = f"{kind} '{name}'" if name else f"feature {number} ({kind})"
     geometry, fault = _read_geometry(feature.get("geometry"), "Point" if kind in POINT_KINDS else "Polygon")
     faults += [fault] if fault else []
     if geometry is None or faults:
@@ -220,13 +270,16 @@ def _read_geometry(geometry: Any, wanted: str) -> tuple[BaseGeometry | None, str
     """Read a point or polygon in metres; say what is wrong otherwise."""
     if not isinstance(geometry, dict) or geometry.get("type") != wanted:
         got = geometry.get("type") if isinstance(geometry, dict) else geometry
-        return None, f"geometry is {got!r}; a {wanted} in metres is needed"
+        return None, f"geometry {_say(got)}; a {wanted} in metres is needed"
     try:
         read = shapely.force_2d(shape(geometry))
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, shapely.errors.ShapelyError):
-        return None, f"coordinates cannot be read; those of a {wanted} in metres are needed"
+        return None, f"coordinates cannot be read; those of a {wanted}, finite and in metres, are needed"
     if read.is_empty or not all(map(math.isfinite, shapely.get_coordinates(read).ravel())):
         return None, f"coordinates are empty or not finite; those of a {wanted} in metres are needed"
+    furthest = float(abs(shapely.get_coordinates(read)).max())
+    if furthest > MAX_COORDINATE_M:
+        return None, f"lies {furthest:.3g} m from the origin; planar coordinates in metres are needed"
     if not read.is_valid or (wanted == "Polygon" and read.area <= 0):
         return (
             None,
@@ -250,7 +303,7 @@ def _read_fields(
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file as text: the names in its first row, then each row with its line number."""
+    """A CSV file as text: the names in its first row, then each row with its number in a spreadsheet."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[int, list[str]], ...]
@@ -277,6 +330,8 @@ def _parse_rows(
 ) -> tuple[list[tuple[str, T]], list[str]]:
     """Read each row; the header is row 1, as in a spreadsheet."""
     missing = [column for column in readers if column not in table.columns]
+    if not any(table.columns):
+        return [], [f"{file}: is empty; needed are the columns {', '.join(readers)}"]
     if missing:
         return [], [f"{file}: has no column {', '.join(missing)}; needed are {', '.join(readers)}"]
     records, faults = [], []

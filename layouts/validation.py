@@ -245,5 +245,10 @@ def _homeless_faults(store: Store, rows: Sequence[tuple[str, Placement]]) -> lis
 
 def _suggest(name: str, known: Iterable[str]) -> str:
     """Say which names would be right."""
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(sorted(known)[:5])}, ..."
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return (
+        f"known are {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "there is none"
+    )

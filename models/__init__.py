@@ -14,11 +14,13 @@ from models.needs import BasketBank, Baskets, Needs
 from models.policy import LEAVE, DecisionDraws, Decisions, Policy, ShopperStates
 from models.reference import ReferenceBehaviour, build_reference_model, draw_behaviour
 from models.shopper_model import Conversion, Pace, ShopperModel, load_model
+from models.storage import MODEL_PARTS
 from models.training import PRESETS, fit_model, train_model
 
 __all__ = [
     "LEAVE",
     "MAX_STOPS",
+    "MODEL_PARTS",
     "PRESETS",
     "BasketBank",
     "Baskets",

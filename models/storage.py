@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import nn
 
 from layouts import ModelError
@@ -18,6 +18,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+MODEL_PARTS = (CONFIG_FILE, "README.md", "needs", "policy", "conversion")  # of a model folder
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
@@ -49,17 +50,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 def save_weights(model: nn.Module, folder: Path, config: dict[str, Any]) -> None:
     """Write the architecture and the weights of a torch module."""
     write_config(folder, config)
-    save_file({k: v.detach().numpy().copy() for k, v in model.state_dict().items()}, folder / WEIGHTS_FILE)
+    _write_tensors(folder, {name: values.detach().numpy() for name, values in model.state_dict().items()})
 
 
 def load_weights(model: Module, folder: Path) -> Module:
     """Fill a module of the right architecture with the weights in `folder`."""
     weights = {name: torch.from_numpy(values.copy()) for name, values in _read_tensors(folder).items()}
+    broken = [name for name, values in weights.items() if not torch.isfinite(values).all()]
+    if broken:
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE}: {broken[0]} holds values that are not finite; train the model again"
+        )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise ModelError(f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE} ({reason})") from None
+        raise ModelError(
+            f"{folder / WEIGHTS_FILE}: does not fit {CONFIG_FILE} ({reason}); train the model again"
+        ) from None
     return model
 
 
@@ -72,7 +80,7 @@ def save_arrays(folder: Path, arrays: dict[str, NDArray[Any]], texts: dict[str, 
         levels[name] = [str(level) for level in distinct]
         coded[f"text.{name}"] = codes.astype(np.int32)
     write_config(folder, {"texts": levels})
-    save_file({k: np.ascontiguousarray(v) for k, v in coded.items()}, folder / WEIGHTS_FILE)
+    _write_tensors(folder, coded)
 
 
 def load_arrays(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
@@ -83,6 +91,11 @@ def load_arrays(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArra
     return stored, texts
 
 
+def _write_tensors(folder: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write by way of bytes: a file by safetensors itself can be read by its owner alone."""
+    (folder / WEIGHTS_FILE).write_bytes(save({k: np.ascontiguousarray(v) for k, v in arrays.items()}))
+
+
 def _read_tensors(folder: Path) -> dict[str, NDArray[Any]]:
     path = folder / WEIGHTS_FILE
     try:
@@ -90,4 +103,4 @@ def _read_tensors(folder: Path) -> dict[str, NDArray[Any]]:
     except FileNotFoundError:
         raise ModelError(f"{path}: not found; give a model folder written by `storesim train`") from None
     except Exception as error:  # safetensors raises its own kind for every malformed file
-        raise ModelError(f"{path}: not a safetensors file ({error})") from None
+        raise ModelError(f"{path}: not a safetensors file ({error}); train the model again") from None

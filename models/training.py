@@ -22,7 +22,7 @@ from models.layout_view import view_layout
 from models.needs import BasketBank
 from models.policy_training import PolicyTrainingConfig, TrainingStore, train_policy
 from models.shopper_model import Pace, ShopperModel
-from models.storage import CONFIG_FILE
+from models.storage import MODEL_PARTS
 from models.vocabulary import AttributeCoder
 
 logger = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ def train_model(
     ModelError
         If `out` is something else than a model folder; see also `fit_model`.
     """
-    with writing_folder(out, marker=CONFIG_FILE) as folder:
+    with writing_folder(out, parts=MODEL_PARTS) as folder:
         model = fit_model(store, observations, preset=preset, rng=np.random.default_rng(seed))
         model.save_pretrained(folder)
         write_card(model, folder, seed=seed)

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -34,7 +36,11 @@ ModelName = Annotated[
 ]
 Shoppers = Annotated[
     int,
-    typer.Option(min=1, help="Shoppers who enter in each replication; more than a day's fill several days."),
+    typer.Option(
+        min=1,
+        max=1_000_000,
+        help="Shoppers who enter in each replication; more than a day's fill several days.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
 Workers = Annotated[
@@ -78,17 +84,17 @@ def train(
         Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
     ],
     preset: Annotated[
-        str, typer.Option(help="Size of the model and length of the training, by name.")
+        str, typer.Option(help="Size of the model and length of the training: tiny, small or base.")
     ] = "small",
     seed: Seed = 0,
 ) -> None:
     """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
     from analysis import load_observations
     from layouts import check_output_folder
-    from models import train_model
+    from models import MODEL_PARTS, train_model
     from scenarios.inputs import open_store
 
-    check_output_folder(out, marker="config.json")
+    check_output_folder(out, parts=MODEL_PARTS)
     subject = open_store(store)
     train_model(subject, load_observations(observations, subject), out, preset=preset, seed=seed)
     typer.echo(f"Model written to {out}")
@@ -174,13 +180,35 @@ def report(
 
 
 def main() -> None:
-    """Run the command line: bad input is one line on stderr and exit code 2."""
+    """Run the command line: bad input is one line on stderr and exit code 2, Ctrl-C is exit code 130."""
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
-        from layouts import StoresimError
-
-        if not isinstance(error, StoresimError | FileNotFoundError | NotADirectoryError | PermissionError):
+        complaint = _explain(error)
+        if complaint is None:
             raise
-        print(f"storesim: {error}", file=sys.stderr)
-        sys.exit(2)
+        print(f"storesim: {complaint}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    if code == INTERRUPTED:
+        print("storesim: interrupted; nothing was written", file=sys.stderr)
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> str | None:
+    """Say what a person can do something about; None where the program is at fault."""
+    from layouts import StoresimError
+
+    if isinstance(error, StoresimError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'input or output'}: {error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return "this takes more memory than there is; ask for fewer --shoppers, or keep no --tracks"
+    if hasattr(error, "format_message"):  # wrong options; the class has moved between versions of typer
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "storesim"
+        message = " ".join(error.format_message().split()).rstrip(".") or "no command given"
+        return f"{message}; see {command} --help"
+    return None

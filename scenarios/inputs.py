@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from layouts import BUNDLED_STORES, ConfigError, Store, bundled_store, load_store
+from layouts import BUNDLED_STORES, ConfigError, Store, StoresimError, bundled_store, load_store
 
 if TYPE_CHECKING:
     from models import ShopperModel
 
 BUNDLED = "bundled:"
+STORE_FILES = ("layout.geojson", "catalogue.csv", "planogram.csv")
 
 
 def open_store(identifier: str) -> Store:
@@ -23,7 +24,13 @@ def open_store(identifier: str) -> Store:
     """
     if identifier.startswith(BUNDLED):
         return bundled_store(_bundled_name(identifier, known=BUNDLED_STORES, kind="store"))
-    return load_store(_folder(identifier, kind="store"))
+    folder = _folder(identifier, kind="store")
+    try:
+        return load_store(folder)
+    except StoresimError as error:  # a comparison opens several: say in which the faults are
+        lines = str(error).splitlines()
+        named = [str(folder / line) if line.startswith(STORE_FILES) else line for line in lines]
+        raise type(error)("\n".join(named)) from error
 
 
 def open_model(identifier: str) -> "ShopperModel":
@@ -36,13 +43,14 @@ def open_model(identifier: str) -> "ShopperModel":
     ModelError
         If the folder does not hold a model that this version can read.
     """
-    import models  # torch takes most of a second: a wrong store is told before it
+    folder = None if identifier.startswith(BUNDLED) else _folder(identifier, kind="model")
+    import models  # torch takes most of a second: a wrong folder is told before it
 
-    if identifier.startswith(BUNDLED):
+    if folder is None:
         home = Path(models.__file__).parent / "bundled"
         known = tuple(sorted(path.name for path in home.glob("*") if path.is_dir()))
         return models.load_model(home / _bundled_name(identifier, known=known, kind="model"))
-    return models.load_model(_folder(identifier, kind="model"))
+    return models.load_model(folder)
 
 
 def _bundled_name(identifier: str, *, known: tuple[str, ...], kind: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -139,9 +142,28 @@ def _run_tasks(
         return
     context = multiprocessing.get_context("spawn")  # torch and fork do not go together
     with ProcessPoolExecutor(n_workers, context, _start_worker, (stores, model, config)) as pool:
-        futures = {pool.submit(_run_task, task): task for task in tasks}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        try:
+            with _ignoring_interrupts():  # which the workers inherit: Ctrl-C is for this process to handle
+                futures = {pool.submit(_run_task, task): task for task in tasks}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:  # do not sit out what nobody waits for
+            for process in multiprocessing.active_children():
+                process.terminate()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only that one may say
+        yield
+        return
+    earlier = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def collect_table(

@@ -15,7 +15,7 @@ from models import ReferenceBehaviour, build_reference_model
 from scenarios.inputs import open_store
 from scenarios.monte_carlo import RunConfig, simulate_replication
 
-TRACKING_FILE = "tracking.parquet"
+PARTS = ("tracking.parquet", "pos.parquet", "sessions.parquet")  # of a folder of observations
 
 
 def observe_reference_shopper(
@@ -50,7 +50,7 @@ def observe_reference_shopper(
 def main(store: str, out: str, n_shoppers: str = "4000", seed: str = "1") -> None:
     """Write the folder of observations."""
     observed = observe_reference_shopper(open_store(store), n_shoppers=int(n_shoppers), seed=int(seed))
-    with writing_folder(Path(out), marker=TRACKING_FILE) as folder:
+    with writing_folder(Path(out), parts=PARTS) as folder:
         save_observations(observed, folder)
     print(f"{observed.tracks['session_id'].nunique()} visits written to {out}")
 

@@ -30,11 +30,11 @@ def test_a_block_that_fails_leaves_nothing(tmp_path):
 
 def test_an_earlier_result_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / "run"
-    for file in ("old.parquet", "new.parquet"):
+    for file in ("zones.parquet", "pos.parquet"):
         with writing_folder(out) as folder:
             (folder / "result.json").write_text("{}")
             (folder / file).write_text("x")
-    assert names(out) == ["new.parquet", "result.json"]
+    assert names(out) == ["pos.parquet", "result.json"]
 
 
 def test_an_earlier_result_survives_a_failure(tmp_path):
@@ -49,9 +49,31 @@ def test_an_earlier_result_survives_a_failure(tmp_path):
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "layout.geojson").write_text("{}")
-    with pytest.raises(ConfigError, match=r"no result.json.*name a new folder"), writing_folder(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"other files .'layout.geojson'.*name a new folder"),
+        writing_folder(tmp_path),
+    ):
         pytest.fail("the block must not run")
     assert names(tmp_path) == ["layout.geojson"]
+
+
+def test_a_result_with_notes_beside_it_is_left_alone(tmp_path):
+    for name in ("result.json", "notes.txt"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=r"other files \('notes.txt'\)"):
+        check_output_folder(tmp_path)
+
+
+def test_a_folder_with_parts_but_no_marker_is_left_alone(tmp_path):
+    (tmp_path / "stores").mkdir()
+    with pytest.raises(ConfigError, match=r"holds no result.json"):
+        check_output_folder(tmp_path)
+
+
+def test_parents_that_were_made_go_when_the_block_fails(tmp_path):
+    with pytest.raises(KeyboardInterrupt), writing_folder(tmp_path / "deep" / "down" / "run"):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == []
 
 
 def test_an_empty_folder_may_be_written(tmp_path):
