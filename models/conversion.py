@@ -220,7 +220,8 @@ class ConversionModel(nn.Module):
         _, without = self._hazards(data, self._zone_attraction(self._log_attraction(view), store))
         planned = torch.sigmoid(self._planned_logit(data.attributes, data.bought))[data.row, data.category]
         share = np.zeros((journeys.n, len(store.categories)))
-        share[data.row, data.category] = (planned / (1 - (1 - planned) * torch.exp(-without))).numpy()
+        at = data.row.numpy(), data.category.numpy()
+        share[at] = (planned / (1 - (1 - planned) * torch.exp(-without))).numpy()
         return share
 
     @torch.no_grad()

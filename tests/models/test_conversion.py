@@ -1,0 +1,355 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from layouts import Sku, Store, bundled_store, with_placements
+from models import (
+    BasketBank,
+    ConversionModel,
+    EncodedJourneys,
+    ShopperModel,
+    build_reference_model,
+    compute_exposures,
+    view_layout,
+)
+from models.conversion import MAX_UNITS, PRIORS, compute_placement_features, compute_velocity_share
+from models.reference import ReferenceBehaviour
+from models.vocabulary import AttributeCoder
+from tests.models.worlds import CODER, encode_itineraries, make_conversion, make_journeys, plan
+
+N_SHOPPERS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Journeys whose planned purchases and hazards are known, and the model fitted to them."""
+
+    truth: ShopperModel
+    journeys: EncodedJourneys
+    planned: NDArray[np.bool_]  # (n, n_categories)
+    fitted: ConversionModel
+
+
+def draw_truth(store: Store, impulse_hazard: float) -> ShopperModel:
+    """A town of one mission in which every category is needed independently of the others."""
+    rng = np.random.default_rng(4)
+    behaviour = ReferenceBehaviour(impulse_hazard=impulse_hazard, impulse_spread=0.8)
+    truth = build_reference_model(store, rng, behaviour=behaviour)
+    needed = rng.random((4000, len(store.categories))) < rng.uniform(0.05, 0.4, len(store.categories))
+    row, category = np.nonzero(needed)
+    sku_ids = np.array([sku.sku_id for sku in store.skus], dtype=object)
+    sku = [rng.choice(sku_ids[store.sku_category == c]) for c in category]
+    needs = BasketBank(
+        attributes={"mission": np.full(4000, "fill-in", dtype=object)},
+        row=row,
+        sku_id=np.array(sku, dtype=object),
+        qty=np.ones(len(row), dtype=np.int64),
+        planned_share=np.ones(len(row)),
+    )
+    return replace(truth, needs=needs)
+
+
+def fit_to(truth: ShopperModel, journeys: EncodedJourneys, planned: NDArray[np.bool_], store: Store) -> World:
+    coder = AttributeCoder.fit(journeys.attributes)
+    model = ConversionModel(store.categories, tuple(store.sku_index), coder)
+    return World(truth, journeys, planned, model.fit(journeys, store))
+
+
+def live(truth: ShopperModel, store: Store) -> tuple[EncodedJourneys, NDArray[np.bool_]]:
+    plans = plan(truth, store, N_SHOPPERS, seed=11)
+    mission = {"mission": np.full(N_SHOPPERS, "fill-in", dtype=object)}
+    planned = np.zeros((N_SHOPPERS, len(store.categories)), dtype=bool)
+    lines = plans.pick_planned
+    planned[plans.pick_shopper[lines], store.sku_category[plans.pick_sku[lines]]] = True
+    return encode_itineraries(plans, mission), planned
+
+
+@pytest.fixture(scope="module")
+def supermarket():
+    return bundled_store("supermarket")
+
+
+@pytest.fixture(scope="module")
+def planted(supermarket):
+    """Unplanned purchases by the model's own formula; they change no journey, being noted at the door."""
+    truth = draw_truth(supermarket, 0.05)
+    journeys, planned = live(draw_truth(supermarket, 0.0), supermarket)
+    view, rng = view_layout(supermarket), np.random.default_rng(5)
+    hazard, share = truth.conversion.compute_hazard(view), truth.conversion.compute_sku_share(view)
+    notices = compute_exposures(journeys.zone, journeys.dwell_s, view)
+    buys = rng.random(planned.shape) < -np.expm1(-notices @ hazard)
+    row, category = np.nonzero(buys & ~planned)
+    zone = [rng.choice(len(h), p=h / h.sum()) for h in notices[row] * hazard.T[category]]
+    share = share[zone] * (supermarket.sku_category == category[:, None])
+    sku = [rng.choice(len(p), p=p / p.sum()) for p in share]
+    at_door = np.full((len(planned), 1), 0)
+    journeys = replace(
+        journeys,
+        zone=np.concatenate([at_door, journeys.zone], axis=1),
+        dwell_s=np.concatenate([np.zeros((len(planned), 1), np.float32), journeys.dwell_s], axis=1),
+        pick_row=np.concatenate([journeys.pick_row, row]),
+        pick_stop=np.concatenate([journeys.pick_stop + 1, np.zeros(len(row), np.int64)]),
+        pick_sku=np.concatenate([journeys.pick_sku, sku]),
+        pick_qty=np.concatenate([journeys.pick_qty, np.ones(len(row), np.int64)]),
+    )
+    return fit_to(truth, journeys, planned, supermarket)
+
+
+@pytest.fixture(scope="module")
+def lived(supermarket):
+    """Unplanned purchases as the simulator makes them: on the way, at stops of their own."""
+    truth = draw_truth(supermarket, 0.05)
+    return fit_to(truth, *live(truth, supermarket), supermarket)
+
+
+def planned_shares(world, store):
+    """By category, share of its buyers who had planned it: true and estimated."""
+    bought = world.journeys.bought_categories(store)
+    share = world.fitted.compute_planned_share(world.journeys, store)
+    return (world.planned & bought).sum(0) / bought.sum(0), share.sum(0) / bought.sum(0)
+
+
+def unplanned_rates(world, store):
+    """By category, chance of buying it unplanned on these journeys if not needed: true and estimated."""
+    view, journeys = view_layout(store), world.journeys
+    notices = compute_exposures(journeys.zone, journeys.dwell_s, view)
+    n_other = np.maximum(journeys.bought_categories(store).sum(1) - 1, 0)
+
+    def expect(conversion):
+        appetite = conversion.compute_appetite(journeys.attributes, n_other)
+        return -np.expm1(-appetite[:, None] * (notices @ conversion.compute_hazard(view))).mean(0)
+
+    return expect(world.truth.conversion), expect(world.fitted)
+
+
+def test_planned_shares_are_recovered(planted, supermarket):
+    """From 400 to 2,000 buyers a category, exposures and other needs nearly collinear: 0.2 for the worst."""
+    true, estimated = planned_shares(planted, supermarket)
+    assert true.max() - true.min() > 0.3  # there is something to recover
+    assert np.corrcoef(true, estimated)[0, 1] > 0.9
+    assert np.abs(true - estimated).max() < 0.2
+    assert estimated.mean() == pytest.approx(true.mean(), abs=0.05)
+
+
+def test_hazards_are_recovered(planted, supermarket):
+    true, estimated = unplanned_rates(planted, supermarket)
+    assert np.corrcoef(np.log(true), np.log(estimated))[0, 1] > 0.85
+    assert estimated.sum() == pytest.approx(true.sum(), rel=0.2)
+
+
+def test_planned_shares_are_calibrated_one_by_one(planted, supermarket):
+    """Of those called 0.8 planned, 0.8 were."""
+    bought = planted.journeys.bought_categories(supermarket)
+    share = planted.fitted.compute_planned_share(planted.journeys, supermarket)[bought]
+    was_planned = planted.planned[bought]
+    for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 1.0)):
+        called = (share >= low) & (share < high)
+        assert called.sum() > 500
+        assert was_planned[called].mean() == pytest.approx(share[called].mean(), abs=0.1)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="unplanned stops of other categories lie on the way to what was planned, so they stay when its "
+    "stop is taken out and make it look met by chance: unplanned purchases are overrated",
+)
+def test_planned_shares_are_recovered_from_journeys_as_lived(lived, supermarket):
+    true, estimated = planned_shares(lived, supermarket)
+    assert estimated.mean() == pytest.approx(true.mean(), abs=0.05)
+
+
+def test_fitting_is_repeatable_to_the_bit(supermarket, planted):
+    journeys = planted.journeys
+    coder = AttributeCoder.fit(journeys.attributes)
+
+    def fit():
+        model = ConversionModel(supermarket.categories, tuple(supermarket.sku_index), coder)
+        return model.fit(journeys, supermarket, n_steps=3).state_dict()
+
+    first, second = fit(), fit()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_units_are_counted_by_shopper_and_category(tiny_store):
+    sku = tiny_store.sku_index
+    journeys = make_journeys(
+        [[1], [1], [1], [1]],
+        [
+            (0, 0, sku["MILK"], 1),
+            (0, 0, sku["YOGURT"], 2),  # together three units of dairy
+            (1, 0, sku["MILK"], 1),
+            (2, 0, sku["MILK"], 1),
+            (3, 0, sku["MILK"], 50),
+            (3, 0, sku["JAM"], 2),
+        ],
+    )
+    coder = AttributeCoder.fit(journeys.attributes)
+    model = ConversionModel(tiny_store.categories, tuple(sku), coder).fit(journeys, tiny_store, n_steps=1)
+    units = dict(zip(tiny_store.categories, model.compute_units(view_layout(tiny_store)), strict=True))
+    assert units["dairy"] == pytest.approx([0.5, 0, 0.25, 0, 0, 0.25])
+    assert units["breakfast"] == pytest.approx(np.eye(MAX_UNITS)[1])
+    assert units["snacks"] == pytest.approx(np.eye(MAX_UNITS)[0])  # never bought: one
+
+
+def test_nothing_is_planned_that_was_not_bought(tiny_store):
+    sku = tiny_store.sku_index
+    journeys = make_journeys([[1, 2], [2, -1]], [(0, 0, sku["BREAD"], 1), (1, 0, sku["JAM"], 1)])
+    model = make_conversion(tiny_store)
+    share = model.compute_planned_share(journeys, tiny_store)
+    bought = journeys.bought_categories(tiny_store)
+    assert (share[~bought] == 0).all()
+    assert ((share[bought] > 0) & (share[bought] < 1)).all()
+
+
+def test_who_could_not_have_met_it_had_planned_it(tiny_store, tiny_view):
+    """A shelf out of sight of the rest of the walk leaves no other explanation than need."""
+    at, sku = tiny_store.zone_index, tiny_store.sku_index
+    model = make_conversion(tiny_store, hazard_bias=2.0)
+    went_there = make_journeys([[at["cold"], -1]], [(0, 0, sku["MILK"], 1)])
+    came_by = make_journeys([[at["cold"], at["north"]]], [(0, 1, sku["JAM"], 1), (0, 0, sku["MILK"], 1)])
+    dairy = tiny_store.categories.index("dairy")
+    without = compute_exposures(np.array([[-1]]), np.zeros((1, 1)), tiny_view)[0, at["cold"]]
+    passing = compute_exposures(np.array([[at["north"]]]), np.array([[10.0]]), tiny_view)[0, at["cold"]]
+    assert passing > without + 0.1
+    lone = model.compute_planned_share(went_there, tiny_store)[0, dairy]
+    met = model.compute_planned_share(came_by, tiny_store)[0, dairy]
+    assert met < lone
+    if without == 0:
+        assert lone == pytest.approx(1.0)
+
+
+# ---- asking
+
+
+def predict(store, notices, mission="quick"):
+    n = len(notices)
+    attributes = {"mission": np.full(n, mission, dtype=object), "gender": np.full(n, "male", dtype=object)}
+    return make_conversion(store).predict_proba(notices, attributes, view_layout(store))
+
+
+def test_more_notices_never_sell_less(corner_shop):
+    notices = np.linspace(0, 5, 12)[:, None] * np.ones(corner_shop.n_zones)
+    p = predict(corner_shop, notices)
+    assert p.shape == (12, corner_shop.n_zones, corner_shop.n_skus)
+    assert not p[0].any()
+    assert not p[:, ~corner_shop.stands].any()
+    assert (np.diff(p[:, corner_shop.stands], axis=0) > 0).all()
+    assert p.max() < 1
+
+
+def test_noticing_one_zone_sells_only_there(corner_shop):
+    notices = np.zeros((1, corner_shop.n_zones))
+    notices[0, 4] = 2.0
+    p = predict(corner_shop, notices)[0]
+    assert (p[4, corner_shop.stands[4]] > 0).all()
+    assert not np.delete(p, 4, axis=0).any()
+
+
+def test_probability_is_that_of_hazard_times_notices_times_share(corner_shop):
+    model, view = make_conversion(corner_shop), view_layout(corner_shop)
+    notices = np.random.default_rng(0).gamma(1.0, 1.0, (3, corner_shop.n_zones))
+    who = {"mission": np.array(["quick", "major", "?"], dtype=object)}
+    p = model.predict_proba(notices, who, view)
+    appetite = model.compute_appetite(who, np.zeros(3))
+    hazard, share = model.compute_hazard(view), model.compute_sku_share(view)
+    zone, sku = np.argwhere(corner_shop.stands)[7]
+    category = corner_shop.sku_category[sku]
+    for i in range(3):
+        rate = appetite[i] * notices[i, zone] * hazard[zone, category] * share[zone, sku]
+        assert p[i, zone, sku] == pytest.approx(1 - np.exp(-rate), rel=1e-5)
+
+
+def test_shares_of_the_skus_of_a_category_in_a_zone_add_to_one(corner_shop):
+    share = make_conversion(corner_shop).compute_sku_share(view_layout(corner_shop))
+    total = np.zeros((corner_shop.n_zones, len(corner_shop.categories)))
+    np.add.at(total.T, corner_shop.sku_category, share.T)
+    has_category = total > 0
+    assert total[has_category] == pytest.approx(1.0)
+    assert np.array_equal(share > 0, corner_shop.stands)
+
+
+def test_hazard_is_there_where_the_category_stands(tiny_store, tiny_view):
+    hazard = make_conversion(tiny_store).compute_hazard(tiny_view)
+    category = tiny_store.categories.index("snacks")
+    assert {tiny_store.zones[z].zone_id for z in np.flatnonzero(hazard[:, category])} == {"north", "end"}
+
+
+def test_display_facings_and_eye_level_raise_the_hazard(tiny_store, tiny_view):
+    """Crisps: two facings on the floor in `north`, four at eye level on the endcap; priors say how much."""
+    model = ConversionModel(tiny_store.categories, tuple(tiny_store.sku_index), CODER)
+    hazard = model.compute_hazard(tiny_view)[:, tiny_store.categories.index("snacks")]
+    north, end = tiny_store.zone_index["north"], tiny_store.zone_index["end"]
+    prior = {name: mean for name, (mean, _) in PRIORS.items()}
+    log_ratio = (
+        prior["log_facings"] * np.log(4 / 2)
+        + prior["is_eye_level"]
+        - prior["is_floor_level"]
+        + prior["is_endcap"]
+    )
+    assert np.log(hazard[end] / hazard[north]) == pytest.approx(log_ratio, abs=1e-4)
+
+
+def test_features_are_zero_where_nothing_stands(tiny_store, tiny_view):
+    features = compute_placement_features(tiny_view)
+    assert features.shape == (5, 6, len(PRIORS))
+    assert not features[~tiny_store.stands].any()
+    names = list(PRIORS)
+    bread = features[tiny_store.zone_index["south"], tiny_store.sku_index["BREAD"]]
+    assert bread[names.index("log_facings")] == pytest.approx(np.log(3))
+    assert bread[names.index("is_eye_level")] == 1
+    assert bread[names.index("log_relative_price")] == pytest.approx(np.log(2.0 / 2.5))  # cake costs 3
+    assert bread[names.index("margin_rate")] == pytest.approx(0.0)
+
+
+def test_velocity_shares_of_a_category_add_to_one(corner_shop):
+    share = np.exp(compute_velocity_share(corner_shop))
+    total = np.bincount(corner_shop.sku_category, share)
+    assert total == pytest.approx(np.ones(len(corner_shop.categories)), rel=1e-5)
+
+
+def test_a_category_that_was_never_learned_sells_nothing_and_a_new_sku_sells_by_velocity(tiny_store):
+    """Two models without the tea: one knows its category, the other does not."""
+    tea = Sku(
+        sku_id="TEA",
+        name="tea",
+        category="breakfast",
+        subcategory="tea",
+        price=2.0,
+        margin=0.5,
+        requires_refrigeration=False,
+        facings_required=1,
+        velocity=20.0,
+    )
+    jam = next(p for p in tiny_store.placements if p.sku_id == "JAM")
+    store = with_placements(
+        replace(tiny_store, skus=(*tiny_store.skus, tea)),
+        [*tiny_store.placements, replace(jam, sku_id="TEA")],
+        "tea",
+    )
+    view, known = view_layout(store), make_conversion(tiny_store)
+    zone, sku = store.zone_index["north"], store.sku_index["TEA"]
+    assert 0.3 < known.compute_sku_share(view)[zone, sku] < 0.7
+    fewer = ConversionModel(("bakery", "dairy", "snacks"), tuple(tiny_store.sku_index), CODER)
+    breakfast = store.categories.index("breakfast")
+    assert not fewer.compute_hazard(view)[:, breakfast].any()
+    assert fewer.compute_hazard(view).any()
+    assert fewer.compute_units(view)[breakfast].tolist() == np.eye(MAX_UNITS)[0].tolist()
+
+
+def test_saved_and_loaded_the_answers_are_the_same(corner_shop, tmp_path):
+    model, view = make_conversion(corner_shop, seed=3), view_layout(corner_shop)
+    model.save_pretrained(tmp_path)
+    loaded = ConversionModel.from_pretrained(tmp_path)
+    notices = np.random.default_rng(0).gamma(1.0, 1.0, (5, corner_shop.n_zones))
+    who = {
+        "gender": np.array(["male", "female", "male", "x", "male"], dtype=object),
+        "mission": np.array(["quick", "major", "quick", "quick", "?"], dtype=object),
+    }
+    assert np.array_equal(model.predict_proba(notices, who, view), loaded.predict_proba(notices, who, view))
+    assert np.array_equal(model.compute_units(view), loaded.compute_units(view))
+    appetite = model.compute_appetite(who, np.arange(5))
+    assert len(set(appetite.tolist())) > 3
+    assert np.array_equal(appetite, loaded.compute_appetite(who, np.arange(5)))
