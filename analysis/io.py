@@ -13,10 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis import schema as c
+from analysis.arrays import FloatArray
 from layouts import ObservationError, Store
 
 _TEXT_COLUMNS = {c.SESSION_ID: str, c.BASKET_ID: str, c.SKU_ID: str}
 _MAX_EXAMPLES = 3
+_MAX_QTY, _MAX_MONEY = 10_000, 1e9  # more is a slip
+_NEAR_M = 5.0  # a track that never comes so near the floor is in another frame
+_ONE_PLACE_M = 0.01  # nobody stands so still; degrees of longitude and latitude do
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,16 @@ def load_observations(folder: Path | str, store: Store) -> Observations:
         With every fault found, each naming file and row.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise ObservationError(
+            f"{folder}: is not a folder; one with tracking and pos (CSV or Parquet) is needed"
+        )
     faults: list[str] = []
     tracks = _read(folder, "tracking", c.TRACK_COLUMNS, faults)
     receipts = _read(folder, "pos", c.RECEIPT_COLUMNS, faults)
     sessions = _read(folder, "sessions", (c.SESSION_ID,), faults, is_optional=True)
     if tracks is not None:
-        tracks = _check_tracks(tracks, faults)
+        tracks = _check_tracks(tracks, store, faults)
     if receipts is not None:
         receipts = _check_receipts(receipts, store, faults)
     if sessions is not None:
@@ -113,7 +121,10 @@ def _read(
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
         else:
-            table = pd.read_csv(path, dtype=_TEXT_COLUMNS, encoding="utf-8-sig")
+            table = pd.read_csv(path, dtype=_TEXT_COLUMNS, encoding="utf-8-sig", low_memory=False)
+    except pd.errors.EmptyDataError:
+        faults.append(f"{path.name}: is empty; it needs {', '.join(columns)}")
+        return None
     except (ValueError, OSError, pa.ArrowException) as error:
         faults.append(f"{path.name}: cannot be read ({str(error).splitlines()[0]})")
         return None
@@ -125,7 +136,7 @@ def _read(
     return table
 
 
-def _check_tracks(tracks: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
+def _check_tracks(tracks: pd.DataFrame, store: Store, faults: list[str]) -> pd.DataFrame:
     file = tracks.attrs["file"]
     session = tracks[c.SESSION_ID].astype("string")
     _fault_rows(
@@ -140,8 +151,28 @@ def _check_tracks(tracks: pd.DataFrame, faults: list[str]) -> pd.DataFrame:
         c.Y: _parse(file, tracks, c.Y, _to_number, "metres", faults, is_optional=True),
     }
     checked = pd.DataFrame(columns)
+    if not faults:
+        _check_frame(file, checked[[c.X, c.Y]].to_numpy(), store, faults)
     order = pd.factorize(checked[c.SESSION_ID])[0]  # sessions keep the order of first appearance
     return checked.iloc[np.lexsort((checked[c.T].astype("int64"), order))].reset_index(drop=True)
+
+
+def _check_frame(file: str, xy: FloatArray, store: Store, faults: list[str]) -> None:
+    """Add a line if the fixes, shape (n, 2), cannot be metres in the frame of the store's layout."""
+    xy = xy[np.isfinite(xy).all(axis=1)]
+    if not len(xy):
+        faults.append(f"{file}: no fix has a position; x and y should be metres")
+        return
+    (x0, y0), (x1, y1) = xy.min(axis=0), xy.max(axis=0)
+    floor = np.array(store.floor.bounds).reshape(2, 2)
+    is_near = ((xy > floor[0] - _NEAR_M) & (xy < floor[1] + _NEAR_M)).all(axis=1).any()
+    if is_near and (len(xy) == 1 or max(x1 - x0, y1 - y0) > _ONE_PLACE_M):
+        return
+    (left, bottom), (right, top) = floor
+    faults.append(
+        f"{file}: x runs from {x0:g} to {x1:g} and y from {y0:g} to {y1:g}, the floor of the store from "
+        f"{left:g} to {right:g} and {bottom:g} to {top:g}; x and y should be metres in its frame, not degrees"
+    )
 
 
 def _check_receipts(receipts: pd.DataFrame, store: Store, faults: list[str]) -> pd.DataFrame:
@@ -154,16 +185,21 @@ def _check_receipts(receipts: pd.DataFrame, store: Store, faults: list[str]) -> 
     is_unknown = ~sku.isin(list(store.sku_index))
     _fault_rows(file, c.SKU_ID, receipts[c.SKU_ID], is_unknown, "a SKU of catalogue.csv", faults)
     qty = _parse(file, receipts, c.QTY, _to_number, "a whole number of units", faults)
-    is_odd = qty.notna() & ((qty < 1) | (qty % 1 != 0))
-    _fault_rows(file, c.QTY, receipts[c.QTY], is_odd, "a whole number of at least 1", faults)
+    is_odd = qty.notna() & ((qty < 1) | (qty > _MAX_QTY) | (qty % 1 != 0))
+    _fault_rows(file, c.QTY, receipts[c.QTY], is_odd, f"a whole number of 1 to {_MAX_QTY}", faults)
+    price = _parse(file, receipts, c.UNIT_PRICE, _to_number, "an amount of money", faults)
+    margin = _parse(file, receipts, c.MARGIN, _to_number, "an amount of money", faults)
+    is_odd = (price < 0) | (price > _MAX_MONEY)
+    _fault_rows(file, c.UNIT_PRICE, price, is_odd, "an amount of money, zero or more", faults)
+    _fault_rows(file, c.MARGIN, margin, margin.abs() > _MAX_MONEY, "an amount of money", faults)
     return pd.DataFrame(
         {
             c.BASKET_ID: basket.astype(str),
             c.SESSION_ID: receipts[c.SESSION_ID].astype("string").fillna("").astype(str),
             c.SKU_ID: sku.astype(str),
             c.QTY: qty if faults else qty.astype("int64"),
-            c.UNIT_PRICE: _parse(file, receipts, c.UNIT_PRICE, _to_number, "an amount of money", faults),
-            c.MARGIN: _parse(file, receipts, c.MARGIN, _to_number, "an amount of money", faults),
+            c.UNIT_PRICE: price,
+            c.MARGIN: margin,
             c.CHECKOUT_TS: _parse(file, receipts, c.CHECKOUT_TS, _to_time, "a UTC time", faults),
         }
     )
@@ -233,4 +269,6 @@ def _fault_rows(
 
 
 def _show(value: object) -> str:
-    return repr(value) if isinstance(value, str) else "nothing" if pd.isna(value) else str(value)
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 40 else f"{value[:40]!r}..."
+    return "nothing" if pd.isna(value) else str(value)

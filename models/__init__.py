@@ -15,7 +15,7 @@ from models.policy import LEAVE, DecisionDraws, Decisions, Policy, ShopperStates
 from models.reference import ReferenceBehaviour, build_reference_model, draw_behaviour
 from models.shopper_model import Conversion, Pace, ShopperModel, load_model
 from models.storage import MODEL_PARTS
-from models.training import PRESETS, fit_model, train_model
+from models.training import PRESETS, find_preset, fit_model, train_model
 
 __all__ = [
     "LEAVE",
@@ -43,6 +43,7 @@ __all__ = [
     "compute_exposures",
     "draw_behaviour",
     "encode_journeys",
+    "find_preset",
     "fit_model",
     "load_model",
     "train_model",

@@ -73,9 +73,10 @@ def encode_journeys(journeys: Journeys, store: Store) -> EncodedJourneys:
     row = pd.Series(np.arange(len(kept)), index=kept["session_id"])
     visits = visits[visits["session_id"].isin(row.index)].sort_values(["session_id", "visit"])
     visits = visits.assign(row=visits["session_id"].map(row), stop=visits.groupby("session_id").cumcount())
-    zone = np.full((len(kept), int(visits["stop"].max()) + 1), -1, dtype=np.int64)
+    n_stops_max = int(visits["stop"].max()) + 1 if len(visits) else 1
+    zone = np.full((len(kept), n_stops_max), -1, dtype=np.int64)
     dwell, start = np.zeros((2, *zone.shape), dtype=np.float32)
-    at = visits["row"].to_numpy(), visits["stop"].to_numpy()
+    at = visits["row"].to_numpy(dtype=np.int64), visits["stop"].to_numpy(dtype=np.int64)
     zone[at] = visits["zone_id"].map(store.zone_index).to_numpy()
     dwell[at] = visits["dwell_s"].to_numpy()
     start[at] = visits["t_s"].to_numpy()

@@ -53,6 +53,19 @@ PRESETS: dict[str, TrainingPreset] = {
 }
 
 
+def find_preset(name: str) -> TrainingPreset:
+    """Look up one of `PRESETS`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r}: unknown; known are {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
 def fit_model(
     store: Store,
     observations: Observations,
@@ -80,8 +93,7 @@ def fit_model(
     ObservationError
         If fewer than `MIN_JOURNEYS` journeys have a receipt and both ends.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"preset {preset!r}: unknown; known are {', '.join(PRESETS)}")
+    chosen = find_preset(preset)
     journeys = build_journeys(observations, store)
     encoded = encode_journeys(journeys, store)
     if encoded.n < MIN_JOURNEYS:
@@ -95,11 +107,11 @@ def fit_model(
     planned_share = conversion.compute_planned_share(encoded, store)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**31)))
-        network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **PRESETS[preset].network))
+        network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **chosen.network))
     training = TrainingStore(
         view_layout(store), encoded, planned_share, attributes.encode(encoded.attributes)
     )
-    history = train_policy(network, [training], rng=rng, config=PRESETS[preset].policy, on_epoch=_log_epoch)
+    history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
     return ShopperModel(
         name=f"{store.name}-{preset}",
         needs=BasketBank.fit(encoded, store, conversion, empty_share=_empty_share(journeys)),

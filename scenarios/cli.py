@@ -91,10 +91,11 @@ def train(
     """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
     from analysis import load_observations
     from layouts import check_output_folder
-    from models import MODEL_PARTS, train_model
+    from models import MODEL_PARTS, find_preset, train_model
     from scenarios.inputs import open_store
 
     check_output_folder(out, parts=MODEL_PARTS)
+    find_preset(preset)
     subject = open_store(store)
     train_model(subject, load_observations(observations, subject), out, preset=preset, seed=seed)
     typer.echo(f"Model written to {out}")

@@ -141,6 +141,7 @@ def _run_tasks(
             torch.set_num_threads(n_threads)
         return
     context = multiprocessing.get_context("spawn")  # torch and fork do not go together
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(n_workers, context, _start_worker, (stores, model, config)) as pool:
         try:
             with _ignoring_interrupts():  # which the workers inherit: Ctrl-C is for this process to handle
@@ -148,7 +149,7 @@ def _run_tasks(
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:  # do not sit out what nobody waits for
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
