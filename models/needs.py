@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from layouts import Store
+from layouts import ModelError, Store
 from models.conversion import ConversionModel
 from models.encoding import EncodedJourneys
 from models.storage import load_arrays, save_arrays
@@ -116,4 +116,23 @@ class BasketBank:
         """Read what `save_pretrained` wrote."""
         arrays, texts = load_arrays(folder)
         attributes = {k.removeprefix("attribute."): v for k, v in texts.items() if k.startswith("attribute.")}
-        return cls(attributes=attributes, sku_id=texts["sku_id"], **arrays)
+        bank = cls(attributes=attributes, sku_id=texts["sku_id"], **arrays)
+        if not bank._is_sound():
+            raise ModelError(
+                f"{folder}: baskets, their lines and attributes do not fit together; train the model again"
+            )
+        return bank
+
+    def _is_sound(self) -> bool:
+        """Whether every line belongs to a basket, in order, and holds units and a chance."""
+        lines = (self.row, self.sku_id, self.qty, self.planned_share)
+        return bool(
+            self.attributes
+            and len({len(values) for values in self.attributes.values()}) == 1
+            and all(values.shape == (len(self.row),) for values in lines)
+            and np.issubdtype(self.row.dtype, np.integer)
+            and np.issubdtype(self.qty.dtype, np.integer)
+            and (np.diff(self.row, prepend=0, append=self.n - 1) >= 0).all()
+            and (self.qty >= 1).all()
+            and np.isfinite(self.planned_share).all()
+        )

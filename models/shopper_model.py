@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from models.layout_policy import LayoutPolicy
 from models.layout_view import LayoutView
 from models.needs import BasketBank, Needs
 from models.policy import Policy
-from models.storage import read_config, write_config
+from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 
 FORMAT = 1  # of the model folder
 
@@ -120,25 +121,54 @@ class ShopperModel:
             If a file is absent, damaged or of another format.
         """
         config = read_config(folder)
-        try:
-            if config["format"] != FORMAT:
-                raise ModelError(
-                    f"{folder}: model format {config['format']}, this version reads {FORMAT}; train again"
-                )
-            return cls(
-                name=config["name"],
-                needs=BasketBank.from_pretrained(folder / "needs"),
-                policy=LayoutPolicy.from_pretrained(folder / "policy"),
-                conversion=ConversionModel.from_pretrained(folder / "conversion"),
-                pace=Pace(**config["pace"]),
-                hourly_share=tuple(config["hourly_share"]),
-                shoppers_per_day=float(config["shoppers_per_day"]),
-                knowledge=config["knowledge"],
-            )
-        except (KeyError, TypeError) as error:
-            raise ModelError(
-                f"{folder}: config.json lacks or holds a wrong {error}; train the model again"
-            ) from None
+        _check_config(config, folder)
+        with reading_part(folder / "needs"):
+            needs = BasketBank.from_pretrained(folder / "needs")
+        with reading_part(folder / "policy"):
+            policy = LayoutPolicy.from_pretrained(folder / "policy")
+        with reading_part(folder / "conversion"):
+            conversion = ConversionModel.from_pretrained(folder / "conversion")
+        return cls(
+            name=config["name"],
+            needs=needs,
+            policy=policy,
+            conversion=conversion,
+            pace=Pace(**config["pace"]),
+            hourly_share=tuple(config["hourly_share"]),
+            shoppers_per_day=float(config["shoppers_per_day"]),
+            knowledge=config["knowledge"],
+        )
+
+
+def _check_config(config: dict[str, Any], folder: Path) -> None:
+    """Refuse a `config.json` of another program, of another format, or with impossible values."""
+    if config.get("format") != FORMAT:
+        found = f"model format {config['format']}" if "format" in config else "no model of ours"
+        raise ModelError(
+            f"{folder / CONFIG_FILE}: {found}; this version reads format {FORMAT}; train the model again"
+        )
+    pace, share, knowledge = config.get("pace"), config.get("hourly_share"), config.get("knowledge")
+    places = knowledge.get("zone_types_of_category", {}) if isinstance(knowledge, dict) else None
+    is_right = {
+        "name": isinstance(config.get("name"), str),
+        "pace": isinstance(pace, dict)
+        and pace.keys() == vars(Pace()).keys()
+        and all(map(_is_number, pace.values())),
+        "hourly_share": isinstance(share, list)
+        and len(share) == 24
+        and all(_is_number(v) and v >= 0 for v in share),
+        "shoppers_per_day": _is_number(config.get("shoppers_per_day")) and config["shoppers_per_day"] > 0,
+        "knowledge": isinstance(places, dict) and all(isinstance(v, list) for v in places.values()),
+    }
+    wrong = [name for name, right in is_right.items() if not right]
+    if wrong:
+        raise ModelError(
+            f"{folder / CONFIG_FILE}: lacks or holds a wrong {', '.join(wrong)}; train the model again"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def load_model(folder: Path) -> ShopperModel:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +47,27 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"{path}: holds no JSON object; train the model again")
     return config
+
+
+@contextmanager
+def reading_part(folder: Path) -> Iterator[None]:
+    """Tell a damaged or foreign part of a model from a fault of the program; torch's own luck stays as it is.
+
+    Raises
+    ------
+    ModelError
+        If the block raises any of what wrong names, kinds, sizes or values in the files can provoke.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):  # networks are made with random weights, then filled
+            yield
+    except ModelError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ModelError(
+            f"{folder}: is not what `storesim train` writes ({reason}); train the model again"
+        ) from error
 
 
 def save_weights(model: nn.Module, folder: Path, config: dict[str, Any]) -> None:
