@@ -22,6 +22,7 @@ import pandas as pd
 from analysis import load_observations
 from benchmarks.common import (
     CACHE,
+    COMMIT_AT_START,
     add_data_option,
     find_edits,
     find_market,
@@ -43,7 +44,8 @@ def main() -> None:
         markets[name] = run_market(find_market(options.data, name), options)
         print_market(name, markets[name])
     overall = score([edit for market in markets.values() for edit in market["edits"].values()])
-    print_scores(f"All {overall['n_edits']} edits", overall)
+    if len(markets) > 1:
+        print_scores(f"All {overall['n_edits']} edits", overall)
     settings = {
         name: getattr(options, name)
         for name in ("preset", "train_seed", "shoppers", "replications", "seed", "workers")
@@ -118,7 +120,7 @@ def train(market: Path, model: Path, options: argparse.Namespace) -> dict[str, A
         "train", "--store", str(market / "store"), "--observations", str(market / "observations"),
         "--out", str(model), "--preset", options.preset, "--seed", str(options.train_seed),
     )  # fmt: skip
-    cost |= {"is_within_limit": cost["wall_s"] <= TRAIN_LIMIT_S}
+    cost |= {"is_within_limit": cost["wall_s"] <= TRAIN_LIMIT_S, "commit": COMMIT_AT_START}
     note.write_text(json.dumps(cost), encoding="utf-8")
     return cost | {"is_reused": False}
 

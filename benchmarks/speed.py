@@ -107,7 +107,7 @@ def parse_options() -> argparse.Namespace:
         "--model", default="bundled:supermarket", metavar="DIR", help="GPT-2's folder or bundled:NAME"
     )
     parser.add_argument("--shoppers", type=int, default=2000, help="per replication (default 2000)")
-    parser.add_argument("--replications", type=int, default=8, help="of each whole run (default 8)")
+    parser.add_argument("--replications", type=int, default=16, help="of each whole run (default 16)")
     parser.add_argument(
         "--repeats", type=int, default=5, help="of every measurement; the median is told (default 5)"
     )
