@@ -17,6 +17,7 @@ from models import (
     ShopperModel,
     build_reference_model,
 )
+from models.candidates import ZONE_RELATIONS
 from models.vocabulary import AttributeCoder
 from simulator import Itineraries, Luck, draw_population, plan_itineraries
 
@@ -35,6 +36,18 @@ def make_network(*, seed: int = 0, n_layer: int = 1, n_levels: int = CODER.n_lev
                 if weights.ndim == 2 and "gpt2.w" not in name:
                     weights.normal_(0.0, 0.4)
     return network.eval()
+
+
+def make_willing_network(*, seed: int = 0) -> GPT2Pointer:
+    """An untrained network that goes where something stands that is wanted, and leaves when it has all."""
+    network = make_network(seed=seed)
+    with torch.no_grad():
+        network.relation_in.weight[0] = 0.0
+        network.relation_in.weight[0, ZONE_RELATIONS.index("is_wanted")] = 6.0
+        network.relation_context.weight[0] = network.relation_zone.weight[0] = 0.0
+        network.relation_out.weight[0, 0] = 2.0
+        network.leave_out.bias.fill_(4.0)
+    return network
 
 
 def make_conversion(store: Store, *, seed: int = 0, hazard_bias: float = -3.0) -> ConversionModel:
@@ -63,7 +76,7 @@ def make_model(store: Store, *, seed: int = 0) -> ShopperModel:
     return ShopperModel(
         name="small",
         needs=needs,
-        policy=LayoutPolicy(make_network(seed=seed), CODER),
+        policy=LayoutPolicy(make_willing_network(seed=seed), CODER),
         conversion=make_conversion(store, seed=seed),
         pace=Pace(),
         hourly_share=(0.0,) * 9 + (0.2,) * 5 + (0.0,) * 10,
