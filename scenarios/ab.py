@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +131,16 @@ def compare(
 
 
 def _name_apart(stores: list[Store]) -> list[Store]:
-    """Give a store that bears the name of an earlier one a number: tables are told apart by name."""
-    names: dict[str, int] = {}
+    """Give a store that bears the name of an earlier one a free number: tables are told apart by name."""
+    taken, seen = {store.name for store in stores}, set[str]()
     apart = []
     for store in stores:
-        names[store.name] = names.get(store.name, 0) + 1
-        count = names[store.name]
-        apart.append(store if count == 1 else replace(store, name=f"{store.name}--{count}"))
+        name = store.name
+        if name in seen:
+            name = next(free for k in count(2) if (free := f"{store.name}--{k}") not in taken)
+            taken.add(name)
+        seen.add(name)
+        apart.append(store if name == store.name else replace(store, name=name))
     return apart
 
 

@@ -72,15 +72,13 @@ def _geometry(store: Store) -> frozenset[str]:
 
 
 def _changed_share(control: Store, variant: Store) -> float:
-    def contents(store: Store) -> dict[str, object]:
-        stands: dict[str, set[tuple[str, int]]] = {zone.zone_id: set() for zone in store.zones}
-        for item in store.placements:
-            stands[item.zone_id].add((item.sku_id, item.facings))
-        return {
-            zone.zone_id: (zone.polygon.normalize().wkt, frozenset(stands[zone.zone_id]))
-            for zone in store.zones
-        }
+    """Share of the zones, whatever their names, that have no counterpart of the same place and goods."""
+    before, after = _zone_contents(control), _zone_contents(variant)
+    return max(len(before - after), len(after - before)) / max(len(before), len(after), 1)
 
-    before, after = contents(control), contents(variant)
-    changed = sum(before.get(zone_id) != content for zone_id, content in after.items())
-    return (changed + len(before.keys() - after.keys())) / max(len(after), 1)
+
+def _zone_contents(store: Store) -> set[tuple[str, frozenset[tuple[str, int]]]]:
+    stands: dict[str, set[tuple[str, int]]] = {zone.zone_id: set() for zone in store.zones}
+    for item in store.placements:
+        stands[item.zone_id].add((item.sku_id, item.facings))
+    return {(zone.polygon.normalize().wkt, frozenset(stands[zone.zone_id])) for zone in store.zones}
