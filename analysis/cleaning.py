@@ -181,7 +181,7 @@ def _find_plausible(session: IntArray, t: FloatArray, xy: FloatArray, config: Cl
     speed = np.zeros((2, n))
     for row, step in enumerate((-3, -2, -1, 1, 2, 3)):
         other = np.clip(index + step, 0, n - 1)
-        near = (session[other] == session) & (other != index) & (np.abs(t[other] - t) <= 6.0)
+        near = (session[other] == session) & (other == index + step) & (np.abs(t[other] - t) <= 6.0)
         neighbours[row, near] = xy[other[near]]
         if abs(step) == 1:
             gap = np.maximum(np.abs(t[other] - t), 0.5)

@@ -42,7 +42,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path}: not found; give a model folder written by `storesim train`") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot be read as JSON ({error}); train the model again") from None
     if not isinstance(config, dict):
         raise ModelError(f"{path}: holds no JSON object; train the model again")

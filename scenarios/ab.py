@@ -110,6 +110,12 @@ def compare(
         raise ConfigError("variants: none given; name at least one changed store")
     if n_replications < 2:
         raise ConfigError(f"n_replications must be at least 2 for an interval, got {n_replications}")
+    for store in variants:
+        if store.currency != control.currency:
+            raise ConfigError(
+                f"variant {store.name!r} is in {store.currency}, control {control.name!r} in "
+                f"{control.currency}; both must be in one currency"
+            )
     stores = _name_apart([control, *variants])
     config = RunConfig(n_shoppers=n_shoppers, n_replications=n_replications, seed=seed, tracks=tracks)
     tables = run_replications(stores, model, config, n_workers=n_workers)

@@ -114,12 +114,14 @@ def simulate(
 ) -> None:
     """Let shoppers visit one store and write their tracks, receipts and zone figures."""
     from layouts import check_output_folder
-    from scenarios import simulate as run
     from scenarios.inputs import open_model, open_store
 
     check_output_folder(out)
+    subject = open_store(store)
+    from scenarios import simulate as run  # torch takes seconds: a wrong store is told before it
+
     result = run(
-        open_store(store),
+        subject,
         model=open_model(model),
         n_shoppers=shoppers,
         n_replications=replications,
@@ -151,13 +153,15 @@ def ab(
 ) -> None:
     """Compare layouts: the same shoppers visit today's store and each alternative."""
     from layouts import check_output_folder
-    from scenarios import compare
     from scenarios.inputs import open_model, open_store
 
     check_output_folder(out)
+    today, alternatives = open_store(control), [open_store(identifier) for identifier in variant]
+    from scenarios import compare  # torch takes seconds: a wrong store is told before it
+
     result = compare(
-        open_store(control),
-        [open_store(identifier) for identifier in variant],
+        today,
+        alternatives,
         model=open_model(model),
         n_shoppers=shoppers,
         n_replications=replications,

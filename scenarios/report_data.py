@@ -1,7 +1,7 @@
 """A run folder, read for the report: the result, its tables, the stores, and what is computed from them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,11 @@ from layouts import RUN_MARKER, ConfigError, Store, load_store
 
 KPIS = ("profit_per_shopper", "revenue_per_shopper", "items_per_shopper", "minutes_per_shopper")
 ZONE_KPIS = ("reach", "stop_rate", "engage_dwell_s", "visits", "purchases", "conversion", "profit")
+TABLES = {
+    "zones": ("layout", "replication", "zone_id", *ZONE_KPIS),
+    "occupancy": ("layout", "x", "y", "seconds"),
+    "replications": ("layout", "replication", *KPIS),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +100,29 @@ class Run:
         return frozenset(z.zone_id for z in self.stores[variant].zones if z.versioned_id not in known)
 
 
+def _read_table(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    table = pd.read_parquet(folder / f"{name}.parquet")
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise ConfigError(f"{name}.parquet has no column {', '.join(missing)}")
+    return table
+
+
+def _check_result(run: Run) -> list[str]:
+    """Touch every figure that the report shows, so that what lacks is told; give the layouts' names."""
+    for key in ("seed", "shoppers", "replications", "model"):
+        run.result[key]
+    for layout in (run.control, *(answer["variant"] for answer in run.answers)):
+        for kpi in KPIS:
+            float(layout[kpi])
+    for answer in run.answers:
+        for kpi in KPIS:
+            lift = answer["lift"][kpi]
+            float(lift["mean"]), float(lift["relative"]), float(lift["p_value"]), len(lift["ci95"])
+        str(answer["support"]["level"]), list(answer["support"]["why"])
+    return [run.control["layout"], *(answer["variant"]["layout"] for answer in run.answers)]
+
+
 def load_run(folder: Path) -> Run:
     """Read the run folder that `simulate` or `ab` wrote.
 
@@ -107,16 +135,14 @@ def load_run(folder: Path) -> Run:
         raise ConfigError(f"--run {folder}: has no {RUN_MARKER}; name a folder that simulate or ab wrote")
     try:
         result = json.loads((folder / RUN_MARKER).read_text(encoding="utf-8"))
-        tables = {
-            name: pd.read_parquet(folder / f"{name}.parquet")
-            for name in ("zones", "occupancy", "replications")
-        }
+        tables = {name: _read_table(folder, name, columns) for name, columns in TABLES.items()}
         stores = {store.name: store for store in map(load_store, sorted((folder / "stores").iterdir()))}
         run = Run(result=result, stores=stores, **tables)
-        layouts = [run.control["layout"], *(answer["variant"]["layout"] for answer in run.answers)]
-    except (ValueError, KeyError, OSError) as error:
+        layouts = _check_result(run)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"--run {folder}: cannot be read as a run ({error}); run the simulation again"
+            f"--run {folder}: cannot be read as a run ({reason}); run the simulation again"
         ) from error
     missing = [layout for layout in layouts if layout not in stores]
     if missing:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from layouts import bundled_store, save_store
+from layouts import bundled_store, load_store, save_store
 from scenarios.cli import main
 
 N_VISITS = 250
@@ -82,10 +82,25 @@ def corner_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(corner_shop: Path) -> Path:
     """Folder of the model that `storesim train --preset tiny` learns from these observations."""
     folders = {"--store": "store", "--observations": "days", "--out": "model"}
-    arguments = [part for option, name in folders.items() for part in (option, str(corner_shop / name))]
+    arguments = [part for option, name in folders.items() for part in (option, corner_shop / name)]
+    return _run("train", *arguments, "--preset", "tiny") or corner_shop / "model"
+
+
+@pytest.fixture(scope="session")
+def compared(corner_shop: Path, trained: Path) -> Path:
+    """Folder of a comparison of the corner shop with one where two aisles and two endcaps are swapped."""
+    store = load_store(corner_shop / "store")
+    save_store(store.swap("G1R-1", "G3L-1").swap("EF-1", "EB-3"), corner_shop / "variant")
+    folders = {"--control": "store", "--variant": "variant", "--model": "model", "--out": "comparison"}
+    arguments = [part for option, name in folders.items() for part in (option, corner_shop / name)]
+    options = ["--shoppers", 40, "--replications", 3, "--seed", 7]
+    return _run("ab", *arguments, *options) or corner_shop / "comparison"
+
+
+def _run(*arguments: object) -> None:
+    """Run a command for a fixture that outlives one test."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["storesim", "train", *arguments, "--preset", "tiny"])
+        patch.setattr(sys, "argv", ["storesim", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
     assert not stop.value.code
-    return corner_shop / "model"
