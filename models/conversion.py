@@ -4,8 +4,9 @@ A category c is in the basket of shopper i because it was needed, or because its
 
     P(bought) = 1 - (1 - planned_ic) exp(-hazard_ic),    hazard_ic = exp(b_c + g x_i) sum_z E_iz a_zc
 
-E_iz is how often the shelf of zone z was noticed *had the need for c not existed* (the stops made for c
-alone are taken out and the rest walked again), which is what tells the two apart. a_zc, the attraction of
+E_iz is how often the shelf of zone z was noticed on the way between the planned stops, *had the need for c
+not existed* (the stops made for c alone are taken out and the rest walked again), which is what tells the
+two apart. a_zc, the attraction of
 what stands there, is the sum over SKUs of exp(theta f_zs), f being the facings, level, price, ... of the
 SKU in that zone, on top of the SKU's own appeal: its velocity, corrected by what the receipts say. Appeal
 is free and facings are held near their published effect, because facings follow sales and not only the
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from layouts import ShelfLevel, Store, ZoneType
-from models.encoding import EncodedJourneys, compute_exposures, drop_stops_for
+from models.encoding import EncodedJourneys, compute_exposures, drop_stops_for, keep_planned_stops
 from models.layout_view import LayoutView, view_layout
 from models.vocabulary import AttributeCoder
 
@@ -44,7 +45,10 @@ PRIORS: dict[str, tuple[float, float]] = {
     "to_checkout": (0.0, 0.1),
     "log_area": (0.0, 0.1),
 }
-N_FIT_STEPS = 400
+HAZARD_LEVEL = (-3.5, 1.5)  # log hazard per notice of an average category: prior mean, standard deviation
+HAZARD_SPREAD = 0.6  # standard deviation between categories
+N_TURNS = 5  # of drawing what was planned and fitting to it
+N_FIRST_STEPS, N_STEPS = 300, 120
 MAX_UNITS = 6  # more units of one unplanned category than this count as this many
 
 
@@ -110,7 +114,8 @@ class ConversionModel(nn.Module):
         super().__init__()
         self.categories, self.sku_ids, self.attributes = categories, sku_ids, attributes
         n_categories, n_levels = len(categories), attributes.n_levels
-        self.hazard_bias = nn.Parameter(torch.full((n_categories,), -3.0))
+        self.hazard_level = nn.Parameter(torch.tensor(HAZARD_LEVEL[0]))
+        self.hazard_bias = nn.Parameter(torch.full((n_categories,), HAZARD_LEVEL[0]))
         self.hazard_attributes = nn.Parameter(torch.zeros(n_levels))
         self.hazard_basket = nn.Parameter(torch.zeros(()))  # on log(1 + other categories bought)
         self.placement = nn.Parameter(torch.tensor([mean for mean, _ in PRIORS.values()]))
@@ -118,6 +123,8 @@ class ConversionModel(nn.Module):
         self.planned_bias = nn.Parameter(torch.full((n_categories,), -1.5))
         self.planned_attributes = nn.Parameter(torch.zeros(n_levels, n_categories))
         self.planned_basket = nn.Parameter(torch.zeros(n_categories))
+        self.planned_by_all = nn.Parameter(torch.zeros(n_levels))  # of every category alike
+        self.planned_by_size = nn.Parameter(torch.zeros(2))
         self.planned_others = nn.Parameter(torch.zeros(n_categories, n_categories))
         self.register_buffer("units", torch.zeros(n_categories, MAX_UNITS))  # P(units | unplanned category)
 
@@ -154,24 +161,46 @@ class ConversionModel(nn.Module):
         others = self.planned_others - torch.diag(torch.diag(self.planned_others))
         n_other = bought.sum(1, keepdim=True) - bought
         logit = self.planned_bias + attributes @ self.planned_attributes
+        logit = logit + (attributes @ self.planned_by_all)[:, None]
+        logit = (
+            logit + self.planned_by_size[0] * torch.log1p(n_other) + self.planned_by_size[1] * n_other / 10
+        )
         return logit + self.planned_basket * torch.log1p(n_other) + bought @ others
 
     # ---- learning
 
-    def fit(self, journeys: EncodedJourneys, store: Store, *, n_steps: int = N_FIT_STEPS) -> ConversionModel:
-        """Learn from journeys with receipts by penalised maximum likelihood (full batch, no luck)."""
+    def fit(
+        self, journeys: EncodedJourneys, store: Store, *, rng: np.random.Generator, n_turns: int = N_TURNS
+    ) -> ConversionModel:
+        """Learn from journeys with receipts in `store`.
+
+        What was planned and what follows from it take turns (stochastic expectation maximisation): the
+        stops made for unplanned purchases are on the way to planned ones, so they must not count as the way
+        itself. They are drawn by the present shares and taken out before exposures are computed; the
+        coefficients then maximise the penalised likelihood, and the shares move halfway to what these say.
+        """
         view = view_layout(store)
-        data = _ConversionData(self, journeys, view)
+        stays, share = journeys.zone >= 0, journeys.bought_categories(store).astype(float)
+        for turn in tqdm(range(n_turns), desc="purchases", unit="turn", disable=None):
+            data = _ConversionData(self, journeys, view, stays)
+            self._maximise(data, view, N_FIRST_STEPS if turn == 0 else N_STEPS)
+            share = (
+                (share + self._planned_share(data, view)) / 2.0 if turn else self._planned_share(data, view)
+            )
+            stays = keep_planned_stops(journeys, share, store, rng)
+        self.units.copy_(torch.from_numpy(_units_by_category(journeys, store)))
+        return self.eval()
+
+    def _maximise(self, data: _ConversionData, view: LayoutView, n_steps: int) -> None:
+        """Maximise the penalised likelihood (full batch, no luck)."""
         optimizer = torch.optim.Adam(self.parameters(), lr=0.05)
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
-        for _ in tqdm(range(n_steps), desc="purchases", unit="step", disable=None):
+        for _ in range(n_steps):
             optimizer.zero_grad()
             loss = self._negative_log_likelihood(data, view) + self._penalty()
             loss.backward()
             optimizer.step()
             scheduler.step()
-        self.units.copy_(torch.from_numpy(_units_by_category(journeys, store)))
-        return self.eval()
 
     def _hazards(self, data: _ConversionData, attraction: Tensor) -> tuple[Tensor, Tensor]:
         """Hazard of every category on the journeys as walked, and of each bought one without its stops."""
@@ -202,26 +231,38 @@ class ConversionModel(nn.Module):
         return (
             0.5 * (((self.placement - mean) / sd) ** 2).sum()
             + 0.5 * (self.appeal**2).sum() / 0.5**2
-            + 0.5 * ((self.hazard_bias + 3.0) ** 2).sum() / 1.5**2
+            + 0.5 * ((self.hazard_level - HAZARD_LEVEL[0]) / HAZARD_LEVEL[1]) ** 2
+            + 0.5 * (((self.hazard_bias - self.hazard_level) / HAZARD_SPREAD) ** 2).sum()
             + 0.5 * (self.hazard_attributes**2).sum() / 0.3**2
             + 0.5 * self.hazard_basket**2 / 0.3**2
             + 0.5 * (self.planned_attributes**2).sum() / 0.5**2
             + 0.5 * (self.planned_basket**2).sum()
+            + 0.5 * (self.planned_by_all**2).sum()
+            + 0.5 * (self.planned_by_size**2).sum() / 2.0**2
             + 0.5 * (self.planned_others**2).sum() / 0.3**2
         )
 
     # ---- asking
 
     @torch.no_grad()
-    def compute_planned_share(self, journeys: EncodedJourneys, store: Store) -> NDArray[np.float64]:
+    def _planned_share(self, data: _ConversionData, view: LayoutView) -> NDArray[np.float64]:
+        _, without = self._hazards(data, self._zone_attraction(self._log_attraction(view), view.store))
+        planned = torch.sigmoid(self._planned_logit(data.attributes, data.bought))[data.row, data.category]
+        share = np.zeros((len(data.bought), len(view.store.categories)))
+        survival = torch.exp(-without)
+        share[data.row, data.store_category] = (planned / (1 - (1 - planned) * survival)).numpy()
+        return share
+
+    def compute_planned_share(
+        self, journeys: EncodedJourneys, store: Store, *, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
         """P(planned | bought) by shopper and category of the store, (n, n_categories); 0 if not bought."""
         view = view_layout(store)
-        data = _ConversionData(self, journeys, view)
-        _, without = self._hazards(data, self._zone_attraction(self._log_attraction(view), store))
-        planned = torch.sigmoid(self._planned_logit(data.attributes, data.bought))[data.row, data.category]
-        share = np.zeros((journeys.n, len(store.categories)))
-        at = data.row.numpy(), data.category.numpy()
-        share[at] = (planned / (1 - (1 - planned) * torch.exp(-without))).numpy()
+        share = journeys.bought_categories(store).astype(float)
+        for turn in range(N_TURNS):
+            stays = keep_planned_stops(journeys, share, store, rng)
+            new = self._planned_share(_ConversionData(self, journeys, view, stays), view)
+            share = (share + new) / 2.0 if turn else new
         return share
 
     @torch.no_grad()
@@ -299,21 +340,24 @@ class ConversionModel(nn.Module):
 
 
 class _ConversionData:
-    """Tensors of one fit: exposures as walked, and without the stops for each category that was bought."""
+    """Tensors of one turn: exposures on the way as it stays, and without the stops for what was bought."""
 
-    def __init__(self, model: ConversionModel, journeys: EncodedJourneys, view: LayoutView) -> None:
+    def __init__(
+        self, model: ConversionModel, journeys: EncodedJourneys, view: LayoutView, stays: NDArray[np.bool_]
+    ) -> None:
         store = view.store
         index = np.array([model.categories.index(name) for name in store.categories])
         bought = journeys.bought_categories(store)
-        row, category = np.nonzero(bought)
-        zone_without = drop_stops_for(journeys, row, category, store)
-        self.row, self.category = torch.from_numpy(row), torch.from_numpy(index[category])
+        row, self.store_category = np.nonzero(bought)
+        self.row, self.category = torch.from_numpy(row), torch.from_numpy(index[self.store_category])
         in_model = np.zeros((journeys.n, len(model.categories)), dtype=np.float32)
         in_model[:, index] = bought
         self.bought = torch.from_numpy(in_model)
         self.attributes = model.attributes.one_hot(model.attributes.encode(journeys.attributes))
-        self.exposure = torch.from_numpy(compute_exposures(journeys.zone, journeys.dwell_s, view))
-        self.exposure_without = torch.from_numpy(compute_exposures(zone_without, journeys.dwell_s[row], view))
+        zone, dwell_s = np.where(stays, journeys.zone, -1), journeys.dwell_s
+        without = np.where(stays[row], drop_stops_for(journeys, row, self.store_category, store), -1)
+        self.exposure = torch.from_numpy(compute_exposures(zone, dwell_s, view))
+        self.exposure_without = torch.from_numpy(compute_exposures(without, dwell_s[row], view))
         pick_zone = journeys.zone[journeys.pick_row, journeys.pick_stop]
         picked = np.zeros(store.stands.shape, dtype=np.float32)
         np.add.at(picked, (pick_zone, journeys.pick_sku), 1.0)

@@ -148,6 +148,22 @@ def compute_leg_speeds(journeys: EncodedJourneys, view: LayoutView) -> NDArray[n
     return walk_m[kept] / walking_s[kept]
 
 
+def keep_planned_stops(
+    journeys: EncodedJourneys, planned_share: NDArray[np.float64], store: Store, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Draw what was planned and tell which stops stay without the rest, shape (n, n_stops_max).
+
+    A stop stays if something planned was taken there, or nothing at all. `planned_share` is the chance that
+    each category in the basket was planned, shape (n, n_categories).
+    """
+    is_planned = rng.random(planned_share.shape) < planned_share
+    n_lines, n_planned = np.zeros((2, *journeys.zone.shape))
+    at = journeys.pick_row, journeys.pick_stop
+    np.add.at(n_lines, at, 1)
+    np.add.at(n_planned, at, is_planned[journeys.pick_row, store.sku_category[journeys.pick_sku]])
+    return (journeys.zone >= 0) & ((n_lines == 0) | (n_planned > 0))
+
+
 def drop_stops_for(
     journeys: EncodedJourneys, row: NDArray[np.int64], category: NDArray[np.int64], store: Store
 ) -> NDArray[np.int64]:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layouts import ModelError, Store
-from models.conversion import ConversionModel
 from models.encoding import EncodedJourneys
 from models.storage import load_arrays, save_arrays
 
@@ -65,10 +64,17 @@ class BasketBank:
 
     @classmethod
     def fit(
-        cls, journeys: EncodedJourneys, store: Store, conversion: ConversionModel, *, empty_share: float
+        cls,
+        journeys: EncodedJourneys,
+        store: Store,
+        planned_share: NDArray[np.float64],
+        *,
+        empty_share: float,
     ) -> BasketBank:
-        """Keep the baskets of `journeys`, and so many empty ones that `empty_share` of all are empty."""
-        share = conversion.compute_planned_share(journeys, store)
+        """Keep the baskets of `journeys`, and so many empty ones that `empty_share` of all are empty.
+
+        `planned_share` is the chance that each category in a basket was planned, shape (n, n_categories).
+        """
         n_empty = round(journeys.n * empty_share / (1.0 - empty_share))
         repeat = np.arange(n_empty) % max(journeys.n, 1)  # who leaves with nothing is not told apart
         order = np.argsort(journeys.pick_row, kind="stable")
@@ -78,7 +84,7 @@ class BasketBank:
             row=row,
             sku_id=np.array([item.sku_id for item in store.skus], dtype=object)[sku],
             qty=journeys.pick_qty[order],
-            planned_share=share[row, store.sku_category[sku]],
+            planned_share=planned_share[row, store.sku_category[sku]],
         )
 
     @property

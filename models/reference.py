@@ -56,7 +56,7 @@ class ReferenceBehaviour:
     mission_share: tuple[float, float, float] = (0.5, 0.35, 0.15)
     list_mean: tuple[float, float, float] = (1.6, 4.0, 9.0)
     list_sigma: float = 0.5
-    impulse_hazard: float = 0.02
+    impulse_hazard: float = 0.06
     impulse_spread: float = 0.6
     display_effect: float = 1.5
     facings_elasticity: float = 0.17
@@ -74,7 +74,7 @@ def draw_behaviour(rng: np.random.Generator) -> ReferenceBehaviour:
         mission_share=(quick, 1.0 - quick - major, major),
         list_mean=(rng.uniform(1.2, 2.2), rng.uniform(3.0, 5.5), rng.uniform(7.0, 12.0)),
         list_sigma=rng.uniform(0.3, 0.7),
-        impulse_hazard=rng.uniform(0.008, 0.04),
+        impulse_hazard=rng.uniform(0.03, 0.12),
         impulse_spread=rng.uniform(0.4, 0.9),
         display_effect=rng.uniform(1.2, 2.2),
         facings_elasticity=rng.uniform(0.08, 0.3),

@@ -103,8 +103,10 @@ def fit_model(
         )
     logger.info("%d journeys with receipts, %d stops", encoded.n, int((encoded.zone >= 0).sum()))
     attributes = AttributeCoder.fit(encoded.attributes)
-    conversion = ConversionModel(store.categories, tuple(store.sku_index), attributes).fit(encoded, store)
-    planned_share = conversion.compute_planned_share(encoded, store)
+    conversion = ConversionModel(store.categories, tuple(store.sku_index), attributes).fit(
+        encoded, store, rng=rng
+    )
+    planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**31)))
         network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **chosen.network))
@@ -114,7 +116,7 @@ def fit_model(
     history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
     return ShopperModel(
         name=f"{store.name}-{preset}",
-        needs=BasketBank.fit(encoded, store, conversion, empty_share=_empty_share(journeys)),
+        needs=BasketBank.fit(encoded, store, planned_share, empty_share=_empty_share(journeys)),
         policy=LayoutPolicy(network, attributes),
         conversion=conversion,
         pace=_fit_pace(encoded, planned_share, store),

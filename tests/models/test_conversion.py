@@ -55,7 +55,7 @@ def draw_truth(store: Store, impulse_hazard: float) -> ShopperModel:
 def fit_to(truth: ShopperModel, journeys: EncodedJourneys, planned: NDArray[np.bool_], store: Store) -> World:
     coder = AttributeCoder.fit(journeys.attributes)
     model = ConversionModel(store.categories, tuple(store.sku_index), coder)
-    return World(truth, journeys, planned, model.fit(journeys, store))
+    return World(truth, journeys, planned, model.fit(journeys, store, rng=np.random.default_rng(8)))
 
 
 def live(truth: ShopperModel, store: Store) -> tuple[EncodedJourneys, NDArray[np.bool_]]:
@@ -73,32 +73,6 @@ def supermarket():
 
 
 @pytest.fixture(scope="module")
-def planted(supermarket):
-    """Unplanned purchases by the model's own formula; they change no journey, being noted at the door."""
-    truth = draw_truth(supermarket, 0.05)
-    journeys, planned = live(draw_truth(supermarket, 0.0), supermarket)
-    view, rng = view_layout(supermarket), np.random.default_rng(5)
-    hazard, share = truth.conversion.compute_hazard(view), truth.conversion.compute_sku_share(view)
-    notices = compute_exposures(journeys.zone, journeys.dwell_s, view)
-    buys = rng.random(planned.shape) < -np.expm1(-notices @ hazard)
-    row, category = np.nonzero(buys & ~planned)
-    zone = [rng.choice(len(h), p=h / h.sum()) for h in notices[row] * hazard.T[category]]
-    share = share[zone] * (supermarket.sku_category == category[:, None])
-    sku = [rng.choice(len(p), p=p / p.sum()) for p in share]
-    at_door = np.full((len(planned), 1), 0)
-    journeys = replace(
-        journeys,
-        zone=np.concatenate([at_door, journeys.zone], axis=1),
-        dwell_s=np.concatenate([np.zeros((len(planned), 1), np.float32), journeys.dwell_s], axis=1),
-        pick_row=np.concatenate([journeys.pick_row, row]),
-        pick_stop=np.concatenate([journeys.pick_stop + 1, np.zeros(len(row), np.int64)]),
-        pick_sku=np.concatenate([journeys.pick_sku, sku]),
-        pick_qty=np.concatenate([journeys.pick_qty, np.ones(len(row), np.int64)]),
-    )
-    return fit_to(truth, journeys, planned, supermarket)
-
-
-@pytest.fixture(scope="module")
 def lived(supermarket):
     """Unplanned purchases as the simulator makes them: on the way, at stops of their own."""
     truth = draw_truth(supermarket, 0.05)
@@ -108,7 +82,7 @@ def lived(supermarket):
 def planned_shares(world, store):
     """By category, share of its buyers who had planned it: true and estimated."""
     bought = world.journeys.bought_categories(store)
-    share = world.fitted.compute_planned_share(world.journeys, store)
+    share = world.fitted.compute_planned_share(world.journeys, store, rng=np.random.default_rng(9))
     return (world.planned & bought).sum(0) / bought.sum(0), share.sum(0) / bought.sum(0)
 
 
@@ -125,49 +99,42 @@ def unplanned_rates(world, store):
     return expect(world.truth.conversion), expect(world.fitted)
 
 
-def test_planned_shares_are_recovered(planted, supermarket):
-    """From 400 to 2,000 buyers a category, exposures and other needs nearly collinear: 0.2 for the worst."""
-    true, estimated = planned_shares(planted, supermarket)
+def test_planned_shares_are_recovered(lived, supermarket):
+    """From 400 to 2,000 buyers a category, exposures and other needs nearly collinear: 0.25 for the worst."""
+    true, estimated = planned_shares(lived, supermarket)
     assert true.max() - true.min() > 0.3  # there is something to recover
     assert np.corrcoef(true, estimated)[0, 1] > 0.9
-    assert np.abs(true - estimated).max() < 0.2
+    assert np.abs(true - estimated).max() < 0.25
+    assert np.abs(true - estimated).mean() < 0.08
     assert estimated.mean() == pytest.approx(true.mean(), abs=0.05)
 
 
-def test_hazards_are_recovered(planted, supermarket):
-    true, estimated = unplanned_rates(planted, supermarket)
+def test_hazards_are_recovered(lived, supermarket):
+    true, estimated = unplanned_rates(lived, supermarket)
     assert np.corrcoef(np.log(true), np.log(estimated))[0, 1] > 0.85
     assert estimated.sum() == pytest.approx(true.sum(), rel=0.2)
 
 
-def test_planned_shares_are_calibrated_one_by_one(planted, supermarket):
+def test_planned_shares_are_calibrated_one_by_one(lived, supermarket):
     """Of those called 0.8 planned, 0.8 were."""
-    bought = planted.journeys.bought_categories(supermarket)
-    share = planted.fitted.compute_planned_share(planted.journeys, supermarket)[bought]
-    was_planned = planted.planned[bought]
+    bought = lived.journeys.bought_categories(supermarket)
+    share = lived.fitted.compute_planned_share(lived.journeys, supermarket, rng=np.random.default_rng(9))[
+        bought
+    ]
+    was_planned = lived.planned[bought]
     for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 1.0)):
         called = (share >= low) & (share < high)
         assert called.sum() > 500
         assert was_planned[called].mean() == pytest.approx(share[called].mean(), abs=0.1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="unplanned stops of other categories lie on the way to what was planned, so they stay when its "
-    "stop is taken out and make it look met by chance: unplanned purchases are overrated",
-)
-def test_planned_shares_are_recovered_from_journeys_as_lived(lived, supermarket):
-    true, estimated = planned_shares(lived, supermarket)
-    assert estimated.mean() == pytest.approx(true.mean(), abs=0.05)
-
-
-def test_fitting_is_repeatable_to_the_bit(supermarket, planted):
-    journeys = planted.journeys
+def test_fitting_is_repeatable_to_the_bit(supermarket, lived):
+    journeys = lived.journeys
     coder = AttributeCoder.fit(journeys.attributes)
 
     def fit():
         model = ConversionModel(supermarket.categories, tuple(supermarket.sku_index), coder)
-        return model.fit(journeys, supermarket, n_steps=3).state_dict()
+        return model.fit(journeys, supermarket, rng=np.random.default_rng(8), n_turns=1).state_dict()
 
     first, second = fit(), fit()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -187,7 +154,9 @@ def test_units_are_counted_by_shopper_and_category(tiny_store):
         ],
     )
     coder = AttributeCoder.fit(journeys.attributes)
-    model = ConversionModel(tiny_store.categories, tuple(sku), coder).fit(journeys, tiny_store, n_steps=1)
+    model = ConversionModel(tiny_store.categories, tuple(sku), coder).fit(
+        journeys, tiny_store, rng=np.random.default_rng(8), n_turns=1
+    )
     units = dict(zip(tiny_store.categories, model.compute_units(view_layout(tiny_store)), strict=True))
     assert units["dairy"] == pytest.approx([0.5, 0, 0.25, 0, 0, 0.25])
     assert units["breakfast"] == pytest.approx(np.eye(MAX_UNITS)[1])
@@ -198,7 +167,7 @@ def test_nothing_is_planned_that_was_not_bought(tiny_store):
     sku = tiny_store.sku_index
     journeys = make_journeys([[1, 2], [2, -1]], [(0, 0, sku["BREAD"], 1), (1, 0, sku["JAM"], 1)])
     model = make_conversion(tiny_store)
-    share = model.compute_planned_share(journeys, tiny_store)
+    share = model.compute_planned_share(journeys, tiny_store, rng=np.random.default_rng(9))
     bought = journeys.bought_categories(tiny_store)
     assert (share[~bought] == 0).all()
     assert ((share[bought] > 0) & (share[bought] < 1)).all()
@@ -214,8 +183,8 @@ def test_who_could_not_have_met_it_had_planned_it(tiny_store, tiny_view):
     without = compute_exposures(np.array([[-1]]), np.zeros((1, 1)), tiny_view)[0, at["cold"]]
     passing = compute_exposures(np.array([[at["north"]]]), np.array([[10.0]]), tiny_view)[0, at["cold"]]
     assert passing > without + 0.1
-    lone = model.compute_planned_share(went_there, tiny_store)[0, dairy]
-    met = model.compute_planned_share(came_by, tiny_store)[0, dairy]
+    lone = model.compute_planned_share(went_there, tiny_store, rng=np.random.default_rng(9))[0, dairy]
+    met = model.compute_planned_share(came_by, tiny_store, rng=np.random.default_rng(9))[0, dairy]
     assert met < lone
     if without == 0:
         assert lone == pytest.approx(1.0)

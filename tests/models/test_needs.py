@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models import BasketBank, ConversionModel
-from models.vocabulary import AttributeCoder
+from models import BasketBank
 from tests.models.worlds import make_journeys
 
 BANK = BasketBank(
@@ -66,14 +65,12 @@ def test_fitting_keeps_every_receipt_line_and_adds_empty_baskets(tiny_store):
         [(2, 0, index["BREAD"], 1), (0, 0, index["MILK"], 2), (0, 0, index["JAM"], 1)],
         attributes={"mission": np.array(["quick", "major", "quick"], dtype=object)},
     )
-    coder = AttributeCoder.fit(journeys.attributes)
-    conversion = ConversionModel(tiny_store.categories, tuple(index), coder)
-    bank = BasketBank.fit(journeys, tiny_store, conversion, empty_share=0.4)
+    share = np.random.default_rng(3).random((3, len(tiny_store.categories)))
+    bank = BasketBank.fit(journeys, tiny_store, share, empty_share=0.4)
     assert bank.n == 5  # three observed, two empty: 40 %
     assert bank.row.tolist() == [0, 0, 2]
     assert bank.sku_id.tolist() == ["MILK", "JAM", "BREAD"]
     assert bank.qty.tolist() == [2, 1, 1]
-    share = conversion.compute_planned_share(journeys, tiny_store)
     code = {name: c for c, name in enumerate(tiny_store.categories)}
     assert bank.planned_share.tolist() == [
         share[0, code["dairy"]],
