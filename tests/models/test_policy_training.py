@@ -184,20 +184,20 @@ def test_training_lowers_the_loss_on_journeys_kept_aside(shop):
 
 
 def test_the_best_epoch_is_kept(shop):
-    """A learning rate that ruins the network: what is returned is no worse than the best epoch."""
-    ruinous = replace(QUICK, n_steps=24, learning_rate=0.5)
+    """A learning rate so high that the second epoch is better than the last."""
+    hasty = replace(QUICK, n_steps=24, learning_rate=0.2)
     network = make_network(seed=2)
-    history = train_policy(network, [shop], rng=np.random.default_rng(0), config=ruinous)
+    history = train_policy(network, [shop], rng=np.random.default_rng(2), config=hasty)
     losses = [epoch["validation"] for epoch in history]
-    assert max(losses) > min(losses) + 0.05
     once = make_network(seed=2)
     best = int(np.argmin(losses))
+    assert best < len(losses) - 1
     states = []
     train_policy(
         once,
         [shop],
-        rng=np.random.default_rng(0),
-        config=ruinous,
+        rng=np.random.default_rng(2),
+        config=hasty,
         on_epoch=lambda *_: states.append({k: v.clone() for k, v in once.state_dict().items()}),
     )
     kept = network.state_dict()

@@ -283,6 +283,47 @@ def test_names_of_zones_and_the_order_of_files_do_not_matter(model, shop):
     assert np.array_equal(profits(plans, shop), profits(renamed, rename_zones(shop)))
 
 
+class Recording(OneStop):
+    """One stop, and a note of the luck that was handed over with each decision."""
+
+    def __init__(self, zone):
+        super().__init__(zone)
+        self.draws = []
+
+    def decide(self, states, layout, draws):
+        self.draws.append(draws)
+        return super().decide(states, layout, draws)
+
+
+def record_luck(model, store, zone_id):
+    policy = Recording(store.zone_index[zone_id])
+    plan(replace(model, policy=policy), store, LOT)
+    return policy.draws
+
+
+def test_every_shopper_place_and_choice_has_luck_of_its_own(reference, shop):
+    at_door, in_zone = record_luck(reference, shop, "G2R-1")
+    for name in ("next_zone", "dwell"):
+        values = getattr(at_door, name)
+        assert len(np.unique(values)) == values.size == LOT * (shop.n_zones + (name == "next_zone"))
+        assert values.mean() == pytest.approx(0.5, abs=4 * np.sqrt(1 / 12 / values.size))
+    assert not np.isin(in_zone.next_zone, at_door.next_zone).any()
+    been = shop.zone_index["G2R-1"]  # how long the next stop takes is drawn anew where one has been
+    assert (in_zone.dwell != at_door.dwell).all(axis=0).tolist() == [z == been for z in range(shop.n_zones)]
+
+
+def test_luck_follows_the_goods_to_another_zone(reference, shop):
+    """Swapped shelves: the luck of choosing each moves with its goods, that of all others stays."""
+    a, b = shop.zone_index["G3R-1"], shop.zone_index["G2L-1"]
+    before = record_luck(reference, shop, "G2R-1")
+    after = record_luck(reference, shop.swap("G3R-1", "G2L-1"), "G2R-1")
+    order = np.arange(shop.n_zones + 1)
+    order[[a, b]] = b, a
+    for step in (0, 1):
+        assert np.array_equal(after[step].next_zone, before[step].next_zone[:, order])
+        assert np.array_equal(after[step].dwell, before[step].dwell[:, order[:-1]])
+
+
 def test_the_same_people_come_to_every_layout(reference, shop):
     variant = shop.swap("G3R-1", "G1L-1")
     (people, baskets), (same, wants) = (draw_population(reference, s, 400, Luck(5)) for s in (shop, variant))
