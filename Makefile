@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test check bench-market bench-speed bench-soundness format constraints clean
+.PHONY: help setup demo bundled-model test check bench-market bench-speed bench-soundness format constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +35,11 @@ demo: setup  ## would the snacks earn more on the front endcap? answer, pictures
 	$(STORESIM) ab --control bundled:supermarket --variant results/demo-store \
 		--model bundled:supermarket --shoppers 2000 --replications 10 --seed 7 --workers 2 --out results/demo
 	$(STORESIM) report --run results/demo
+
+bundled-model: setup  ## make the bundled weights again: reference shoppers visit the supermarket, a model learns from them
+	$(BIN)/python -m scenarios.observe bundled:supermarket runs/bundled/observations 8000 1
+	$(STORESIM) train --store bundled:supermarket --observations runs/bundled/observations \
+		--preset small --seed 1 --out models/bundled/supermarket
 
 test: setup  ## the test suite, on both cores
 	$(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)

@@ -4,6 +4,7 @@ Each handler opens its inputs, calls one public function and prints what it foun
 are imported by the handlers, so that `storesim --help` answers at once.
 """
 
+import logging
 import sys
 from enum import StrEnum
 from importlib.metadata import version
@@ -94,6 +95,7 @@ def train(
     from models import MODEL_PARTS, find_preset, train_model
     from scenarios.inputs import open_store
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # to stderr
     check_output_folder(out, parts=MODEL_PARTS)
     find_preset(preset)
     subject = open_store(store)

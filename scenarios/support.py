@@ -24,8 +24,8 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
     """Judge whether what was learned covers the step from `control` to `variant`.
 
     Rules, not statistics: an unknown control store, categories in kinds of zone where the data never had
-    them (what a display does is then taken from the literature), changed walls, fixtures or doors, and
-    sheer size of the edit each lower the level.
+    them (what a display does is then taken from the literature), changed walls, fixtures or doors, another
+    catalogue, and sheer size of the edit each lower the level.
 
     Parameters
     ----------
@@ -46,11 +46,28 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
     low += [f"the category {category} was never sold in the data" for category in unknown]
     if _geometry(control) != _geometry(variant):
         medium.append("walls, fixtures, doors or tills differ, so people will walk where they never did")
+    medium += _catalogue_changes(control, variant)
     share = _changed_share(control, variant)
     if share > MANY_CHANGED:
         medium.append(f"{share:.0%} of the zones differ from the control")
     level = "low" if low else "medium" if medium else "high"
     return Support(level, low + medium)
+
+
+def _catalogue_changes(control: Store, variant: Store) -> list[str]:
+    """What differs in what is sold; shoppers neither react to prices nor replace what is gone."""
+    before = {sku.sku_id: sku for sku in control.skus}
+    after = {sku.sku_id: sku for sku in variant.skus}
+    kept = before.keys() & after.keys()
+    repriced = sum((before[k].price, before[k].margin) != (after[k].price, after[k].margin) for k in kept)
+    reasons = []
+    if repriced:
+        reasons.append(f"{repriced} SKUs have another price or margin, to which these shoppers do not react")
+    if before.keys() - kept:
+        reasons.append(f"{len(before.keys() - kept)} SKUs are gone; who needs them buys nothing instead")
+    if after.keys() - kept:
+        reasons.append(f"{len(after.keys() - kept)} SKUs are new; their appeal is taken from their velocity")
+    return reasons
 
 
 def _new_places(control: Store, variant: Store, seen: Mapping[str, list[str]]) -> set[tuple[str, str]]:

@@ -128,3 +128,12 @@ def test_low_outweighs_medium_and_all_reasons_are_told(tiny_store):
     assert support.level == "low"
     assert len(support.why) == 2
     assert "60% of the zones" in support.why[1]
+
+
+def test_another_catalogue_lowers_support(tiny_store):
+    first = tiny_store.skus[0]
+    dearer = replace(tiny_store, skus=(replace(first, price=first.price + 1), *tiny_store.skus[1:]))
+    known = {"store_hash": tiny_store.content_hash, "zone_types_of_category": {}}
+    support = judge_support(tiny_store, dearer, known)
+    assert support.level == "medium"
+    assert support.why == ["1 SKUs have another price or margin, to which these shoppers do not react"]
