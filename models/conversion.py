@@ -117,7 +117,6 @@ class ConversionModel(nn.Module):
         self.hazard_level = nn.Parameter(torch.tensor(HAZARD_LEVEL[0]))
         self.hazard_bias = nn.Parameter(torch.full((n_categories,), HAZARD_LEVEL[0]))
         self.hazard_attributes = nn.Parameter(torch.zeros(n_levels))
-        self.hazard_basket = nn.Parameter(torch.zeros(()))  # on log(1 + other categories bought)
         self.placement = nn.Parameter(torch.tensor([mean for mean, _ in PRIORS.values()]))
         self.appeal = nn.Parameter(torch.zeros(len(sku_ids)))  # log, beyond velocity
         self.planned_bias = nn.Parameter(torch.full((n_categories,), -1.5))
@@ -153,9 +152,6 @@ class ConversionModel(nn.Module):
         order = {name: i for i, name in enumerate(self.categories)}
         return np.array([order.get(store.categories[c], -1) for c in store.sku_category], dtype=np.int64)
 
-    def _log_appetite(self, attributes: Tensor, n_other: Tensor) -> Tensor:
-        return attributes @ self.hazard_attributes + self.hazard_basket * torch.log1p(n_other)
-
     def _planned_logit(self, attributes: Tensor, bought: Tensor) -> Tensor:
         """Logit of having planned each category given the others bought, (n, n_categories)."""
         others = self.planned_others - torch.diag(torch.diag(self.planned_others))
@@ -182,7 +178,7 @@ class ConversionModel(nn.Module):
         view = view_layout(store)
         stays, share = journeys.zone >= 0, journeys.bought_categories(store).astype(float)
         for turn in tqdm(range(n_turns), desc="purchases", unit="turn", disable=None):
-            data = _ConversionData(self, journeys, view, stays)
+            data = _ConversionData(self, journeys, view, stays, share)
             self._maximise(data, view, N_FIRST_STEPS if turn == 0 else N_STEPS)
             share = (
                 (share + self._planned_share(data, view)) / 2.0 if turn else self._planned_share(data, view)
@@ -203,12 +199,14 @@ class ConversionModel(nn.Module):
             scheduler.step()
 
     def _hazards(self, data: _ConversionData, attraction: Tensor) -> tuple[Tensor, Tensor]:
-        """Hazard of every category on the journeys as walked, and of each bought one without its stops."""
-        n_other = data.bought.sum(1, keepdim=True) - data.bought
-        rate = torch.exp(self.hazard_bias + self._log_appetite(data.attributes, n_other.T).T)
+        """Hazard of every category on the way, and by zone of each bought one without the stops for it.
+
+        Shapes (n, n_categories) and (n_bought, n_zones).
+        """
+        rate = torch.exp(self.hazard_bias + (data.attributes @ self.hazard_attributes)[:, None])
         walked = rate * (data.exposure @ attraction)
-        without = rate[data.row, data.category] * (data.exposure_without * attraction.T[data.category]).sum(1)
-        return walked, without
+        by_zone = data.exposure_without * attraction.T[data.category]
+        return walked, rate[data.row, data.category][:, None] * by_zone
 
     def _negative_log_likelihood(self, data: _ConversionData, view: LayoutView) -> Tensor:
         log_attraction = self._log_attraction(view)
@@ -217,14 +215,17 @@ class ConversionModel(nn.Module):
         logit = self._planned_logit(data.attributes, data.bought)
         log_unplanned = nn.functional.logsigmoid(-logit)
         not_bought = ((log_unplanned - walked) * (1 - data.bought)).sum()
-        survival = log_unplanned[data.row, data.category] - without
+        hazard = without.sum(1)
+        survival = log_unplanned[data.row, data.category] - hazard
         bought = torch.log(-torch.expm1(survival.clamp(max=-1e-6))).sum()
         of_category = attraction[
             :, self._category_index(view.store)
         ]  # what a SKU was chosen from, (n_zones, n_skus)
         stands = data.n_picked > 0
         chosen = (data.n_picked * (log_attraction - torch.log(of_category)))[stands].sum()
-        return -(not_bought + bought + chosen)
+        share_here = without[data.pair, data.zone] / hazard[data.pair].clamp(min=1e-12)
+        found = torch.log(share_here.clamp(min=1e-3))  # where the unplanned ones were met
+        return -(not_bought + bought + chosen + (data.unplanned * found).sum())
 
     def _penalty(self) -> Tensor:
         mean, sd = torch.tensor(list(PRIORS.values())).T
@@ -234,7 +235,6 @@ class ConversionModel(nn.Module):
             + 0.5 * ((self.hazard_level - HAZARD_LEVEL[0]) / HAZARD_LEVEL[1]) ** 2
             + 0.5 * (((self.hazard_bias - self.hazard_level) / HAZARD_SPREAD) ** 2).sum()
             + 0.5 * (self.hazard_attributes**2).sum() / 0.3**2
-            + 0.5 * self.hazard_basket**2 / 0.3**2
             + 0.5 * (self.planned_attributes**2).sum() / 0.5**2
             + 0.5 * (self.planned_basket**2).sum()
             + 0.5 * (self.planned_by_all**2).sum()
@@ -249,7 +249,7 @@ class ConversionModel(nn.Module):
         _, without = self._hazards(data, self._zone_attraction(self._log_attraction(view), view.store))
         planned = torch.sigmoid(self._planned_logit(data.attributes, data.bought))[data.row, data.category]
         share = np.zeros((len(data.bought), len(view.store.categories)))
-        survival = torch.exp(-without)
+        survival = torch.exp(-without.sum(1))
         share[data.row, data.store_category] = (planned / (1 - (1 - planned) * survival)).numpy()
         return share
 
@@ -261,7 +261,7 @@ class ConversionModel(nn.Module):
         share = journeys.bought_categories(store).astype(float)
         for turn in range(N_TURNS):
             stays = keep_planned_stops(journeys, share, store, rng)
-            new = self._planned_share(_ConversionData(self, journeys, view, stays), view)
+            new = self._planned_share(_ConversionData(self, journeys, view, stays, share), view)
             share = (share + new) / 2.0 if turn else new
         return share
 
@@ -275,17 +275,10 @@ class ConversionModel(nn.Module):
         return np.column_stack([rate[:, c] if c >= 0 else np.zeros(view.n_zones) for c in columns])
 
     @torch.no_grad()
-    def compute_appetite(
-        self, attributes: dict[str, NDArray[Any]], n_planned: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def compute_appetite(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
         """How strongly each shopper turns notices into purchases: factor on the hazard, shape (n,)."""
         x = self.attributes.one_hot(self.attributes.encode(attributes))
-        return (
-            self._log_appetite(x, torch.as_tensor(np.asarray(n_planned, dtype=np.float32)))
-            .exp()
-            .numpy()
-            .astype(float)
-        )
+        return (x @ self.hazard_attributes).exp().numpy().astype(float)
 
     @torch.no_grad()
     def compute_sku_share(self, view: LayoutView) -> NDArray[np.float64]:
@@ -310,7 +303,7 @@ class ConversionModel(nn.Module):
         as `compute_exposures` gives it; `attributes` holds the values of each attribute. Planned needs are
         not counted.
         """
-        appetite = self.compute_appetite(attributes, np.zeros(len(notices)))
+        appetite = self.compute_appetite(attributes)
         category = view.store.sku_category
         rate = self.compute_hazard(view)[:, category] * self.compute_sku_share(view)
         return -np.expm1(-(appetite[:, None] * notices)[:, :, None] * rate[None])
@@ -343,7 +336,12 @@ class _ConversionData:
     """Tensors of one turn: exposures on the way as it stays, and without the stops for what was bought."""
 
     def __init__(
-        self, model: ConversionModel, journeys: EncodedJourneys, view: LayoutView, stays: NDArray[np.bool_]
+        self,
+        model: ConversionModel,
+        journeys: EncodedJourneys,
+        view: LayoutView,
+        stays: NDArray[np.bool_],
+        share: NDArray[np.float64],
     ) -> None:
         store = view.store
         index = np.array([model.categories.index(name) for name in store.categories])
@@ -362,6 +360,13 @@ class _ConversionData:
         picked = np.zeros(store.stands.shape, dtype=np.float32)
         np.add.at(picked, (pick_zone, journeys.pick_sku), 1.0)
         self.n_picked = torch.from_numpy(picked * store.stands)  # receipt lines by zone and SKU
+        category = store.sku_category[journeys.pick_sku]
+        pair = np.zeros(bought.shape, dtype=np.int64)
+        pair[row, self.store_category] = np.arange(len(row))
+        self.pair = torch.from_numpy(pair[journeys.pick_row, category])
+        self.zone = torch.from_numpy(pick_zone)
+        unplanned = (1.0 - share[journeys.pick_row, category]) * store.stands[pick_zone, journeys.pick_sku]
+        self.unplanned = torch.from_numpy(unplanned.astype(np.float32))
 
 
 def _units_by_category(journeys: EncodedJourneys, store: Store) -> NDArray[np.float32]:

@@ -150,9 +150,7 @@ class ReferenceConversion:
         effect = np.array([self.category_effect.get(name, 1.0) for name in store.categories])
         return hazard * effect * self.behaviour.impulse_hazard
 
-    def compute_appetite(
-        self, attributes: dict[str, NDArray[Any]], n_planned: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def compute_appetite(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Longer trips are a little more open to what they meet."""
         factor = {"quick": 0.7, "fill-in": 1.0, "major": 1.3}
         return np.array([factor.get(str(mission), 1.0) for mission in attributes["mission"]])

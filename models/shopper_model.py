@@ -28,9 +28,7 @@ class Conversion(Protocol):
         """Hazard per notice, shape (n_zones, n_categories)."""
         ...
 
-    def compute_appetite(
-        self, attributes: dict[str, NDArray[Any]], n_planned: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def compute_appetite(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
         """Factor of each shopper on the hazard, shape (n,)."""
         ...
 

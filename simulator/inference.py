@@ -141,7 +141,7 @@ class _Cohort:
         self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
         self.closed = np.zeros((n, n_categories), dtype=bool)  # categories on the list or already bought
         self.closed[self.line_row, view.store.sku_category[self.sku]] = True
-        self.appetite = model.conversion.compute_appetite(attributes, self.closed.sum(axis=1))
+        self.appetite = model.conversion.compute_appetite(attributes)
         self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
         self.met = np.zeros((n, n_categories))
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]

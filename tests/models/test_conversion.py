@@ -90,10 +90,9 @@ def unplanned_rates(world, store):
     """By category, chance of buying it unplanned on these journeys if not needed: true and estimated."""
     view, journeys = view_layout(store), world.journeys
     notices = compute_exposures(journeys.zone, journeys.dwell_s, view)
-    n_other = np.maximum(journeys.bought_categories(store).sum(1) - 1, 0)
 
     def expect(conversion):
-        appetite = conversion.compute_appetite(journeys.attributes, n_other)
+        appetite = conversion.compute_appetite(journeys.attributes)
         return -np.expm1(-appetite[:, None] * (notices @ conversion.compute_hazard(view))).mean(0)
 
     return expect(world.truth.conversion), expect(world.fitted)
@@ -223,7 +222,7 @@ def test_probability_is_that_of_hazard_times_notices_times_share(corner_shop):
     notices = np.random.default_rng(0).gamma(1.0, 1.0, (3, corner_shop.n_zones))
     who = {"mission": np.array(["quick", "major", "?"], dtype=object)}
     p = model.predict_proba(notices, who, view)
-    appetite = model.compute_appetite(who, np.zeros(3))
+    appetite = model.compute_appetite(who)
     hazard, share = model.compute_hazard(view), model.compute_sku_share(view)
     zone, sku = np.argwhere(corner_shop.stands)[7]
     category = corner_shop.sku_category[sku]
@@ -320,6 +319,6 @@ def test_saved_and_loaded_the_answers_are_the_same(corner_shop, tmp_path):
     }
     assert np.array_equal(model.predict_proba(notices, who, view), loaded.predict_proba(notices, who, view))
     assert np.array_equal(model.compute_units(view), loaded.compute_units(view))
-    appetite = model.compute_appetite(who, np.arange(5))
+    appetite = model.compute_appetite(who)
     assert len(set(appetite.tolist())) > 3
-    assert np.array_equal(appetite, loaded.compute_appetite(who, np.arange(5)))
+    assert np.array_equal(appetite, loaded.compute_appetite(who))
