@@ -17,6 +17,7 @@ from layouts.io import load_store, save_store
 from layouts.outputs import RUN_MARKER, check_output_folder, write_text, writing_folder
 from layouts.recipes import Side, StoreFormat, StoreRecipe, Wall, draw_recipe
 from layouts.records import (
+    DISPLAY_TYPES,
     Checkout,
     CheckoutType,
     Door,
@@ -35,6 +36,7 @@ from layouts.walk_graph import WalkGraph
 
 __all__ = [
     "BUNDLED_STORES",
+    "DISPLAY_TYPES",
     "RUN_MARKER",
     "SHELF_LEVELS",
     "CatalogueError",

@@ -17,6 +17,10 @@ class ZoneType(StrEnum):
     ENTRANCE = "entrance"
 
 
+# Where goods are shown that mostly stand elsewhere too
+DISPLAY_TYPES = (ZoneType.ENDCAP, ZoneType.PROMO, ZoneType.CHECKOUT)
+
+
 class FixtureType(StrEnum):
     """Kind of furniture that goods stand on."""
 

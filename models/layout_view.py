@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layouts import FixtureType, Store, ZoneType
+from layouts import DISPLAY_TYPES, FixtureType, Store, ZoneType
 
 # Path beside a shelf, weighted by sight, at which 63 % have noticed it: an assumption, no figure was found.
 NOTICE_M = 3.0
 NOTICE_S = 3.0  # the same while standing: a walker at 1 m/s
 
 ZONE_TYPES = tuple(ZoneType)
-DISPLAYS = (ZoneType.ENDCAP, ZoneType.PROMO, ZoneType.CHECKOUT)  # goods that mostly stand elsewhere too
 FIXTURE_TYPES = tuple(FixtureType)
 ZONE_FEATURES = (
     *(f"zone_is_{kind}" for kind in ZONE_TYPES),
@@ -165,7 +164,7 @@ def _zone_keys(store: Store) -> NDArray[np.uint64]:
     """
     seen: dict[str, int] = {}
     keys = np.zeros(len(store.zones), dtype=np.uint64)
-    for z in sorted(range(len(store.zones)), key=lambda z: store.zones[z].zone_type in DISPLAYS):
+    for z in sorted(range(len(store.zones)), key=lambda z: store.zones[z].zone_type in DISPLAY_TYPES):
         facings = store.facings[z]
         is_stocked = bool(facings.any())
         name = store.skus[int(facings.argmax())].sku_id if is_stocked else f"empty {store.zones[z].zone_type}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layouts import Store, ZoneType
+from layouts import DISPLAY_TYPES, Store
 from models.conversion import MAX_UNITS
 from models.layout_policy import mask_choices
 from models.layout_view import LayoutView
@@ -133,8 +133,7 @@ class ReferenceConversion:
         store, b = view.store, self.behaviour
         velocity = np.array([sku.velocity for sku in store.skus]) + 0.1
         total = np.bincount(store.sku_category, velocity, len(store.categories))
-        displays = (ZoneType.ENDCAP, ZoneType.PROMO, ZoneType.CHECKOUT)
-        on_display = np.array([zone.zone_type in displays for zone in store.zones])
+        on_display = np.array([zone.zone_type in DISPLAY_TYPES for zone in store.zones])
         level = np.array([*b.level_effect, 1.0])[
             store.shelf_level
         ]  # the last for -1: it does not stand there

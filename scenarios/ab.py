@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -151,11 +152,11 @@ def _name_apart(stores: list[Store]) -> list[Store]:
 
 
 def asdict_lift(control: pd.Series, variant: pd.Series) -> dict[str, Any]:
-    """Lift of one figure in the form of `result.json`."""
+    """Lift of one figure in the form of `result.json`; relative to a control of 0 it is null."""
     lift = compute_lift(control.to_numpy(), variant.to_numpy())
     return {
         "mean": lift.mean,
         "ci95": list(lift.ci95),
-        "relative": lift.relative,
+        "relative": lift.relative if math.isfinite(lift.relative) else None,  # JSON knows no NaN
         "p_value": lift.p_value,
     }

@@ -11,7 +11,7 @@ from scenarios.report_data import Run, load_run
 from scenarios.report_html import Markup, bullets, definitions, element, figure, page
 from scenarios.report_svg import HEAT, LESS, MORE, draw_difference_map, draw_heat_map, draw_scale
 from scenarios.report_tables import largest_changes, lift_table, zone_table
-from scenarios.wording import answer_sentence, format_signed, is_clear, shorten_layout
+from scenarios.wording import answer_sentence, format_relative, format_signed, is_clear, shorten_layout
 
 REPORT_NAME = "report.html"
 SUPPORT_NOTE = (
@@ -78,7 +78,7 @@ def _answer_header(run: Run) -> Markup:
     control = run.control
     lead = (
         f"Against {control['layout']}, where the mean shopper leaves {control['profit_per_shopper']:.2f} "
-        f"{run.currency} of profit: {format_signed(100 * best['relative'], 1)} %, or "
+        f"{run.currency} of profit: {format_relative(best, 1)}, or "
         f"{format_signed(1000 * best['mean'], 0)} {run.currency} for every 1,000 shoppers."
     )
     ranking = element("ol", *(element("li", sentence) for sentence in sentences), css="answers")

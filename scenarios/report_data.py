@@ -118,7 +118,7 @@ def _check_result(run: Run) -> list[str]:
     for answer in run.answers:
         for kpi in KPIS:
             lift = answer["lift"][kpi]
-            float(lift["mean"]), float(lift["relative"]), float(lift["p_value"]), len(lift["ci95"])
+            float(lift["mean"]), float(lift["relative"] or 0.0), float(lift["p_value"]), len(lift["ci95"])
         str(answer["support"]["level"]), list(answer["support"]["why"])
     return [run.control["layout"], *(answer["variant"]["layout"] for answer in run.answers)]
 

@@ -12,7 +12,14 @@ from layouts import Store
 from scenarios.report_data import KPIS, Run
 from scenarios.report_html import Markup, element, table
 from scenarios.report_svg import draw_interval, draw_replications
-from scenarios.wording import KPI_LABELS, format_interval, format_p_value, format_signed, is_clear
+from scenarios.wording import (
+    KPI_LABELS,
+    format_interval,
+    format_p_value,
+    format_relative,
+    format_signed,
+    is_clear,
+)
 
 N_LARGEST = 12  # zone changes shown before the full table
 ZONE_COLUMNS = {  # KPI: (heading, factor, decimals)
@@ -70,7 +77,7 @@ def _lift_row(
         f"{variant[kpi]:.2f}",
         element("td", format_signed(lift["mean"], 3), css=_kind(lift) if is_money_or_items else ""),
         format_interval(lift, 3),
-        f"{format_signed(100 * lift['relative'], 2)} %",
+        format_relative(lift, 2),
         format_p_value(lift["p_value"]),
         draw_interval(low, mean, high, span=span, is_neutral=not is_money_or_items),
     ]

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from layouts import Store, ZoneType
+from layouts import DISPLAY_TYPES, Store, ZoneType
 
-DISPLAYS = (ZoneType.ENDCAP, ZoneType.PROMO, ZoneType.CHECKOUT)
 MANY_CHANGED = 0.25  # share of the zones from which an edit is a new store rather than a change
 
 
@@ -40,7 +39,7 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
         low.append(f"the model was not trained on this control layout ({control.name})")
     seen = knowledge.get("zone_types_of_category", {})
     for category, zone_type in sorted(_new_places(control, variant, seen)):
-        reasons = low if ZoneType(zone_type) in DISPLAYS else medium
+        reasons = low if ZoneType(zone_type) in DISPLAY_TYPES else medium
         reasons.append(f"{category} was never seen in a zone of type {zone_type}")
     unknown = sorted({sku.category for sku in variant.skus} - set(seen)) if seen else []
     low += [f"the category {category} was never sold in the data" for category in unknown]

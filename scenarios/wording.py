@@ -17,6 +17,11 @@ def format_signed(value: float, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text
 
 
+def format_relative(lift: Mapping[str, Any], digits: int) -> str:
+    """Write a lift in percent of the control; a dash where the control is 0."""
+    return "–" if lift["relative"] is None else f"{format_signed(100 * lift['relative'], digits)} %"
+
+
 def format_p_value(p: float) -> str:
     """Write a p-value as printed tables do."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

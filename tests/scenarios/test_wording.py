@@ -1,6 +1,6 @@
 import pytest
 
-from scenarios.wording import answer_sentence, format_p_value, format_signed, shorten_layout
+from scenarios.wording import answer_sentence, format_p_value, format_relative, format_signed, shorten_layout
 
 
 def lift(mean, low, high):
@@ -42,3 +42,8 @@ def test_p_values(p, text):
 )
 def test_a_layout_is_called_by_its_edit(layout, name):
     assert shorten_layout(layout) == name
+
+
+def test_a_lift_over_nothing_has_no_percentage():
+    assert format_relative({"relative": None}, 1) == "–"
+    assert format_relative({"relative": 0.0123}, 1) == "+1.2 %"
