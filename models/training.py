@@ -94,6 +94,8 @@ def fit_model(
         If fewer than `MIN_JOURNEYS` journeys have a receipt and both ends.
     """
     chosen = find_preset(preset)
+    n_sessions = observations.tracks["session_id"].nunique()
+    logger.info("reading journeys out of %d positions of %d visits", len(observations.tracks), n_sessions)
     journeys = build_journeys(observations, store)
     encoded = encode_journeys(journeys, store)
     if encoded.n < MIN_JOURNEYS:
