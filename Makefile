@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model test check bench-market bench-speed bench-soundness format constraints clean
+.PHONY: help setup demo bundled-model test check bench-market bench-worlds bench-speed bench-soundness format constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -51,6 +51,9 @@ check: setup  ## lint, format and types
 
 bench-market: setup  ## train on the developer stores, predict their changes, compare with the truth (half an hour)
 	$(BIN)/python -m benchmarks.market $(BENCH_FLAGS)
+
+bench-worlds: setup  ## generated stores with known truth: skill, signs, size of predicted lifts (a quarter of an hour)
+	$(BIN)/python -m benchmarks.worlds $(BENCH_FLAGS)
 
 bench-speed: setup  ## journeys a second, and where the time goes
 	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)
