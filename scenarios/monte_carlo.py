@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -144,7 +143,7 @@ def _run_tasks(
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(n_workers, context, _start_worker, (stores, model, config)) as pool:
         try:
-            with _ignoring_interrupts():  # which the workers inherit: Ctrl-C is for this process to handle
+            with _holding_interrupts():  # Ctrl-C is for this process to handle
                 futures = {pool.submit(_run_task, task): task for task in tasks}
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -156,15 +155,16 @@ def _run_tasks(
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # only that one may say
+def _holding_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; processes started meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    earlier = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, earlier)
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
 
 
 def collect_table(
