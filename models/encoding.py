@@ -126,17 +126,6 @@ def compute_exposures(
     return exposure + view.leg_notice[place, view.nearest_checkout[place]]
 
 
-def compute_walk_m(zone: NDArray[np.int64], view: LayoutView) -> NDArray[np.float64]:
-    """Length of the shortest walk from the door through the stops to the nearest till [m], shape (n,)."""
-    length = np.zeros(len(zone))
-    place = np.full(len(zone), view.entrance)
-    for stop in zone.T:
-        rows = np.flatnonzero(stop >= 0)
-        length[rows] += view.distance_m[place[rows], stop[rows]]
-        place[rows] = stop[rows]
-    return length + view.distance_m[place, view.nearest_checkout[place]]
-
-
 def compute_leg_speeds(journeys: EncodedJourneys, view: LayoutView) -> NDArray[np.float64]:
     """Speed from first to last stop along the shortest walk [m/s]; journeys without a walk are left out."""
     here, there = journeys.zone[:, :-1], journeys.zone[:, 1:]

@@ -61,8 +61,8 @@ class LayoutView:
         Sight of each zone from each place, shape (n_places, n_zones).
     zone_key
         One number per zone that follows what it offers, not its name or index, shape (n_zones,).
-    nearest_checkout, nearest_exit
-        Place index by place, shape (n_places,).
+    nearest_checkout
+        Place index of the nearest till, by place, shape (n_places,).
     """
 
     store: Store
@@ -73,7 +73,6 @@ class LayoutView:
     place_sight: NDArray[np.float32]
     zone_key: NDArray[np.uint64]
     nearest_checkout: NDArray[np.int64]
-    nearest_exit: NDArray[np.int64]
 
     @property
     def n_zones(self) -> int:
@@ -97,7 +96,7 @@ def _view_of(store: Store) -> LayoutView:
     walks = store.walks
     distance = np.asarray(walks.place_distance_m, dtype=np.float32)
     n_zones = len(store.zones)
-    checkouts, exits = walks.checkout_places, walks.exit_places
+    checkouts = walks.checkout_places
     return LayoutView(
         store=store,
         zone_features=_zone_features(store, distance),
@@ -107,7 +106,6 @@ def _view_of(store: Store) -> LayoutView:
         place_sight=np.asarray(store.sight[walks.place_cell], dtype=np.float32),
         zone_key=_zone_keys(store),
         nearest_checkout=distance[:, checkouts].argmin(axis=1) + checkouts.start,
-        nearest_exit=distance[:, exits].argmin(axis=1) + exits.start,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from layouts import DISPLAY_TYPES, Store
+from layouts import DISPLAY_TYPES, Store, ZoneType
 from models.conversion import MAX_UNITS
 from models.layout_policy import mask_choices
 from models.layout_view import LayoutView
@@ -24,6 +24,12 @@ from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose
 from models.shopper_model import Pace, ShopperModel
 
 MISSIONS = ("quick", "fill-in", "major")
+BROWSING_APPEAL = {  # utility of a look without a need, by type of zone: displays ask for it
+    ZoneType.ENDCAP: 1.0,
+    ZoneType.PERIMETER: 0.3,
+    ZoneType.PROMO: 1.2,
+    ZoneType.ENTRANCE: -5.0,
+}
 HOURLY_SHARE = (0,) * 8 + (3, 5, 7, 9, 9, 7, 6, 7, 10, 14, 14, 9) + (0,) * 4  # opens 8 to 20, peak after work
 
 
@@ -100,7 +106,7 @@ class ReferencePolicy:
         b = self.behaviour
         distance = layout.distance_m[states.place, : layout.n_zones]
         wanted = states.n_wanted_here > 0
-        appeal = layout.zone_features[:, :6] @ np.array([0.0, 1.0, 0.3, 1.2, 0.0, -5.0])  # by type of zone
+        appeal = np.array([BROWSING_APPEAL.get(zone.zone_type, 0.0) for zone in layout.store.zones])
         stocked = layout.store.stands.any(axis=1)
         browse = np.where(stocked, b.browse_utility + appeal, -np.inf) - 2.0 * (states.n_visits > 0)
         utility = np.where(wanted, 3.0, browse) - b.distance_weight * distance

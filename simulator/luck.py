@@ -24,7 +24,6 @@ class Purpose(IntEnum):
 
     ARRIVAL = 1
     ENTRANCE = 2
-    ATTRIBUTES = 3
     SPEED = 4
     MISSION = 5
     LIST = 6
@@ -36,10 +35,7 @@ class Purpose(IntEnum):
     SKU = 12
     QUANTITY = 13
     SERVICE = 14
-    MEASUREMENT = 15
     SCRIPT = 16
-    BUDGET = 17
-    LEAVE = 18
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 
 from analysis import Journeys
 from models import MAX_STOPS, compute_exposures, encode_journeys, view_layout
-from models.encoding import compute_leg_speeds, compute_walk_m, drop_stops_for
+from models.encoding import compute_leg_speeds, drop_stops_for
 from models.layout_view import NOTICE_M, NOTICE_S
 from tests.models.worlds import make_journeys
 
@@ -106,14 +106,6 @@ def test_who_stops_nowhere_walks_from_the_door_to_the_till(tiny_store, tiny_view
     leg = walks.entrance_places.start, walks.checkout_places.start
     exposure = compute_exposures(none, np.zeros((1, 2)), tiny_view)
     assert exposure[0] == pytest.approx(tiny_view.leg_notice[leg])
-    assert compute_walk_m(none, tiny_view) == pytest.approx([tiny_view.distance_m[leg]])
-
-
-def test_walk_through_the_stops(tiny_store, tiny_view, at):
-    door, till = tiny_view.entrance, tiny_store.walks.checkout_places.start
-    d = tiny_view.distance_m
-    expected = d[door, at["end"]] + d[at["end"], at["cold"]] + d[at["cold"], till]
-    assert compute_walk_m(np.array([[at["end"], -1, at["cold"]]]), tiny_view) == pytest.approx([expected])
 
 
 def test_speed_from_first_to_last_stop(corner_shop):

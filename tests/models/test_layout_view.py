@@ -73,7 +73,6 @@ def test_notice_is_one_minus_exp_of_the_way_in_view(tiny_view, tiny_store):
 def test_nearest_till_and_exit_are_places(tiny_view, tiny_store):
     walks = tiny_store.walks
     assert (tiny_view.nearest_checkout == walks.checkout_places.start).all()
-    assert (tiny_view.nearest_exit == walks.exit_places.start).all()
     assert tiny_view.entrance == walks.entrance_places.start
     assert tiny_view.scale_m == pytest.approx(tiny_view.distance_m[:5, :5].max())
 

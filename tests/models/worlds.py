@@ -12,6 +12,7 @@ from models import (
     EncodedJourneys,
     GPT2Pointer,
     LayoutPolicy,
+    LayoutView,
     Pace,
     PointerConfig,
     ShopperModel,
@@ -132,3 +133,14 @@ def encode_itineraries(plans: Itineraries, attributes: dict[str, Any]) -> Encode
         pick_sku=plans.pick_sku,
         pick_qty=plans.pick_qty,
     )
+
+
+def compute_walk_m(zone: np.ndarray, view: LayoutView) -> np.ndarray:
+    """Length of the shortest walk from the door through the stops to the nearest till [m], shape (n,)."""
+    length = np.zeros(len(zone))
+    place = np.full(len(zone), view.entrance)
+    for stop in zone.T:
+        rows = np.flatnonzero(stop >= 0)
+        length[rows] += view.distance_m[place[rows], stop[rows]]
+        place[rows] = stop[rows]
+    return length + view.distance_m[place, view.nearest_checkout[place]]

@@ -16,10 +16,9 @@ from models import (
     compute_exposures,
     view_layout,
 )
-from models.encoding import compute_walk_m
 from simulator import Itineraries, Luck, check_itineraries, draw_population, plan_itineraries
 from simulator.inference import LOT
-from tests.models.worlds import encode_itineraries, make_model, plan
+from tests.models.worlds import compute_walk_m, encode_itineraries, make_model, plan
 
 N = 1500
 CURIOUS = ReferenceBehaviour(impulse_hazard=0.06, browse_utility=-4.5)
