@@ -8,6 +8,9 @@ from typing import Any
 
 from layouts import DISPLAY_TYPES, Store, ZoneType
 
+MUCH_MOVED = (
+    0.05  # share of the units sold from which errors of a point of profit were seen: docs/fidelity.md
+)
 MANY_CHANGED = 0.25  # share of the zones from which an edit is a new store rather than a change
 
 
@@ -46,6 +49,11 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
     if _geometry(control) != _geometry(variant):
         medium.append("walls, fixtures, doors or tills differ, so people will walk where they never did")
     medium += _catalogue_changes(control, variant)
+    moved = _moved_share(control, variant)
+    if moved > MUCH_MOVED:
+        medium.append(
+            f"goods that make {moved:.0%} of the units sold stand elsewhere; gains of such moves are overrated"
+        )
     share = _changed_share(control, variant)
     if share > MANY_CHANGED:
         medium.append(f"{share:.0%} of the zones differ from the control")
@@ -85,6 +93,22 @@ def _geometry(store: Store) -> frozenset[str]:
     shapes = [store.floor, *store.obstacles, *(fixture.polygon for fixture in store.fixtures)]
     points = [door.xy for door in (*store.entrances, *store.exits)] + [till.xy for till in store.checkouts]
     return frozenset(shape.normalize().wkt for shape in shapes) | frozenset(map(str, points))
+
+
+def _moved_share(control: Store, variant: Store) -> float:
+    """Share of the units sold (by velocity) of SKUs that stand in other or more places than before."""
+    before, after = _places_of_skus(control), _places_of_skus(variant)
+    kept = [sku for sku in control.skus if sku.sku_id in after]
+    moved = sum(sku.velocity for sku in kept if before[sku.sku_id] != after[sku.sku_id])
+    return moved / max(sum(sku.velocity for sku in kept), 1e-9)
+
+
+def _places_of_skus(store: Store) -> dict[str, set[str]]:
+    shape = {zone.zone_id: zone.polygon.normalize().wkt for zone in store.zones}
+    places: dict[str, set[str]] = {sku.sku_id: set() for sku in store.skus}
+    for item in store.placements:
+        places[item.sku_id].add(shape[item.zone_id])
+    return places
 
 
 def _changed_share(control: Store, variant: Store) -> float:
