@@ -52,7 +52,8 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
     moved = _moved_share(control, variant)
     if moved > MUCH_MOVED:
         medium.append(
-            f"goods that make {moved:.0%} of the units sold stand elsewhere; gains of such moves are overrated"
+            f"goods that make {moved:.0%} of the units sold stand elsewhere; "
+            "gains of such moves are rated too high"
         )
     share = _changed_share(control, variant)
     if share > MANY_CHANGED:
