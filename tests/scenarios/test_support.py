@@ -164,7 +164,6 @@ def test_moving_what_many_buy_is_medium(tiny_store):
     total = sum(sku.velocity for sku in tiny_store.skus)
     share = sum(sku.velocity for sku in tiny_store.skus if sku.sku_id in moved) / total
     why = judge_support(tiny_store, variant, know(tiny_store)).why
-    assert (
-        f"goods that make {share:.0%} of the units sold stand elsewhere; gains of such moves are rated too high"
-        in why
+    assert any(
+        reason.startswith(f"goods that make {share:.0%} of the units sold stand elsewhere") for reason in why
     )
