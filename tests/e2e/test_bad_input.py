@@ -337,8 +337,14 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_interrupts,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def hear_interrupts() -> None:
+    """Let Ctrl-C through, which a shell makes its background jobs deaf to."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_reaches_workers_as_well(trained: Path, corner_shop: Path, tmp_path: Path) -> None:
