@@ -8,9 +8,7 @@ from typing import Any
 
 from layouts import DISPLAY_TYPES, Store, ZoneType
 
-MUCH_MOVED = (
-    0.05  # share of the units sold from which errors of a point of profit were seen: docs/fidelity.md
-)
+MUCH_MOVED = 0.05  # share of the units sold; a judgement after market-a's dairy-front, docs/fidelity.md
 MANY_CHANGED = 0.25  # share of the zones from which an edit is a new store rather than a change
 
 

@@ -115,14 +115,10 @@ def test_what_is_bundled_is_there(page: str, name: str) -> None:
 
 
 def test_the_bundled_model_shops(tmp_path: Path) -> None:
-    folder = BUNDLED_MODELS / "supermarket"
-    if not folder.is_dir():
-        pytest.skip("models/bundled/supermarket is not there yet")
     from scenarios import simulate
 
-    result = simulate(
-        bundled_store("supermarket"), model=models.load_model(folder), n_shoppers=20, n_replications=1, seed=1
-    )
+    model = models.load_model(BUNDLED_MODELS / "supermarket")
+    result = simulate(bundled_store("supermarket"), model=model, n_shoppers=20, n_replications=1, seed=1)
     result.save(tmp_path / "run")
     assert result.result["control"]["profit_per_shopper"] > 0
 
