@@ -94,15 +94,21 @@ def load_weights(model: Module, folder: Path) -> Module:
     return model
 
 
-def save_arrays(folder: Path, arrays: dict[str, NDArray[Any]], texts: dict[str, NDArray[Any]]) -> None:
-    """Write numeric columns and text columns (as codes with their levels in `config.json`)."""
+def save_arrays(
+    folder: Path,
+    arrays: dict[str, NDArray[Any]],
+    texts: dict[str, NDArray[Any]],
+    *,
+    config: dict[str, Any] | None = None,
+) -> None:
+    """Write numeric columns and text columns (as codes with their levels in `config.json`, beside `config`)."""
     levels: dict[str, list[str]] = {}
     coded = dict(arrays)
     for name, values in texts.items():
         distinct, codes = np.unique(np.asarray(values, dtype=str), return_inverse=True)
         levels[name] = [str(level) for level in distinct]
         coded[f"text.{name}"] = codes.astype(np.int32)
-    write_config(folder, {"texts": levels})
+    write_config(folder, {**(config or {}), "texts": levels})
     _write_tensors(folder, coded)
 
 
