@@ -2,6 +2,7 @@
 
 from layouts.bundles import BUNDLED_STORES, bundled_folder, bundled_store
 from layouts.cells import CellGrid
+from layouts.codes import CellCodes, CodeFrame
 from layouts.edits import move_fixture, remove_fixture, swap_contents, with_placements
 from layouts.errors import (
     CatalogueError,
@@ -40,9 +41,11 @@ __all__ = [
     "RUN_MARKER",
     "SHELF_LEVELS",
     "CatalogueError",
+    "CellCodes",
     "CellGrid",
     "Checkout",
     "CheckoutType",
+    "CodeFrame",
     "ConfigError",
     "Door",
     "Fixture",
