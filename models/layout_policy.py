@@ -29,6 +29,8 @@ class LayoutPolicy:
         Coder of the customer attributes that the network was trained with.
     """
 
+    buys = False
+
     def __init__(self, network: GPT2Pointer, attributes: AttributeCoder) -> None:
         self.network = network.eval()
         self.attributes = attributes
@@ -75,7 +77,7 @@ class LayoutPolicy:
     def save_pretrained(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` into `folder`."""
         config = {
-            "policy": "layout",
+            "kind": "layout",
             "network": self.network.config.to_dict(),
             "attributes": self.attributes.to_dict(),
         }

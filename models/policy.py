@@ -61,19 +61,38 @@ class DecisionDraws:
     """The luck of one decision: uniforms in (0, 1).
 
     `next_zone` has shape (n, n_zones + 1), one per thing that can be chosen, the last being to leave; `dwell`
-    has shape (n, n_zones), one per zone in which the stop may be made.
+    has shape (n, n_zones), one per zone in which the stop may be made. `lines`, shape (n, n_categories), is
+    there for policies that buy.
     """
 
     next_zone: FloatArray
     dwell: FloatArray
+    lines: FloatArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decisions:
-    """Where each shopper goes next (zone index or `LEAVE`) and how long it stays [s], both shape (n,)."""
+    """Where each shopper goes next, for how long, and perhaps how and what for.
+
+    Attributes
+    ----------
+    zone
+        Zone index or `LEAVE`, shape (n,).
+    dwell_s
+        How long it stays there [s], shape (n,).
+    lines
+        Receipt lines of each category taken there, shape (n, n_categories): from policies that buy alone.
+    way
+        Cells passed on the way, the last one being where it stands, shape (n, n_way), padded with -1 at the
+        end; without them it takes the shortest walk to some cell of the zone.
+    memory
+        Handed back with the next states of these rows.
+    """
 
     zone: IntArray
     dwell_s: FloatArray
+    lines: IntArray | None = None
+    way: IntArray | None = None
     memory: Any = None
 
 
@@ -87,7 +106,17 @@ class Memory(Protocol):
 
 
 class Policy(Protocol):
-    """Anything that can be simulated: GPT-2, a baseline, rules, a script."""
+    """Anything that can be simulated: GPT-2, a baseline, rules, a script.
+
+    Attributes
+    ----------
+    buys
+        Whether its decisions say what is bought (`Decisions.lines`), as in the paper, where purchases stand
+        in the journey; its shoppers then carry no list, and no shelf tempts them. False for policies that
+        are given a list, for shoppers who may buy what they notice.
+    """
+
+    buys: bool
 
     def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> IntArray:
         """Turn customer attributes (name -> one value per shopper) into codes, shape (n, n_attributes)."""

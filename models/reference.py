@@ -10,7 +10,7 @@ found. It is a program and not a file: it has no weights and cannot be saved.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,7 @@ class ReferencePolicy:
     """Nearest need first, with a taste for what lies ahead, and a look at something else now and then."""
 
     behaviour: ReferenceBehaviour
+    buys: ClassVar[bool] = False
 
     def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Code the mission, shape (n, 1); nothing else matters to it."""

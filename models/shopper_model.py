@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from layouts import ModelError
 from models.conversion import ConversionModel
-from models.layout_policy import LayoutPolicy
 from models.layout_view import LayoutView
 from models.needs import BasketBank, Needs
+from models.policies import load_policy
 from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 
@@ -123,7 +123,7 @@ class ShopperModel:
         with reading_part(folder / "needs"):
             needs = BasketBank.from_pretrained(folder / "needs")
         with reading_part(folder / "policy"):
-            policy = LayoutPolicy.from_pretrained(folder / "policy")
+            policy = load_policy(folder / "policy")
         with reading_part(folder / "conversion"):
             conversion = ConversionModel.from_pretrained(folder / "conversion")
         return cls(

@@ -21,6 +21,8 @@ class Diary:
 
     _stops: list[tuple[Array, Array, Array]] = field(default_factory=list)
     _picks: list[tuple[Array, Array, Array, Array]] = field(default_factory=list)
+    _ways: list[tuple[Array, Array]] = field(default_factory=list)
+    _last_ways: list[tuple[Array, Array]] = field(default_factory=list)
     _n_stops: int = 0
 
     def add_stops(self, shopper: Array, zone: Array, dwell_s: Array) -> Array:
@@ -32,6 +34,14 @@ class Diary:
     def add_picks(self, stop: Array, sku: Array, qty: Array, *, is_planned: bool) -> None:
         """Write what was taken at the stops of these numbers, shapes (n,)."""
         self._picks.append((stop, sku, qty, np.full(len(stop), is_planned)))
+
+    def add_ways(self, stop: Array, way: Array) -> None:
+        """Write the cells (n, n_way) passed on the way to stops, the last one stood on; padded with -1."""
+        self._ways.append((stop, way))
+
+    def add_last_ways(self, shopper: Array, way: Array) -> None:
+        """Write the cells (n, n_way) that shoppers passed after their last stop, padded with -1."""
+        self._last_ways.append((shopper, way))
 
     def to_itineraries(self, store: Store, zone_key: Array, missed: Array, luck: Luck) -> Itineraries:
         """Sort by shopper and give each stop a cell of its zone to stand on, by the shopper's luck.
@@ -56,20 +66,44 @@ class Diary:
         nth = np.arange(len(shopper)) - np.searchsorted(shopper, shopper)
         stop = row_of[stop.astype(np.int64)]
         by_stop = np.lexsort((sku, stop))
+        cell = _draw_cells(store, zone, luck.uniform(Purpose.STANDING_CELL, shopper, zone_key[zone], nth))
+        for numbers, way in self._ways:
+            n_cells = (way >= 0).sum(axis=1)
+            is_told = n_cells > 0
+            cell[row_of[numbers[is_told]]] = way[is_told, n_cells[is_told] - 1]
+        way_cells, way_offsets = self._collect_ways(row_of, shopper, len(missed))
         return Itineraries(
             n_shoppers=len(missed),
             stop_shopper=shopper,
             stop_zone=zone,
-            stop_cell=_draw_cells(
-                store, zone, luck.uniform(Purpose.STANDING_CELL, shopper, zone_key[zone], nth)
-            ),
+            stop_cell=cell,
             stop_dwell_s=dwell_s[by_shopper].astype(float),
             pick_stop=stop[by_stop],
             pick_sku=sku[by_stop].astype(np.int64),
             pick_qty=qty[by_stop].astype(np.int64),
             pick_planned=is_planned[by_stop].astype(bool),
             missed=missed,
+            way_cells=way_cells,
+            way_offsets=way_offsets,
         )
+
+    def _collect_ways(self, row_of: Array, shopper: Array, n_shoppers: int) -> tuple[Array, Array | None]:
+        """Ways in the order of the legs: leg s + i leads shopper i to stop row s, their last one out."""
+        if not self._ways and not self._last_ways:
+            return np.zeros(0, dtype=np.int64), None
+        n_legs = len(shopper) + n_shoppers
+        ways = [(row_of[stop] + shopper[row_of[stop]], way) for stop, way in self._ways]
+        ends = np.searchsorted(shopper, np.arange(n_shoppers), side="right")
+        ways += [(ends[who] + who, way) for who, way in self._last_ways]
+        leg, nth, cell = _columns([_unpad(*entry) for entry in ways], 3)
+        order = np.lexsort((nth, leg))
+        return cell[order], np.searchsorted(leg[order], np.arange(n_legs + 1))
+
+
+def _unpad(leg: Array, way: Array) -> tuple[Array, Array, Array]:
+    """Leg, order and cell of every entry of ways (n, n_way) that is not padding."""
+    row, nth = np.nonzero(way >= 0)
+    return leg[row], nth, way[row, nth]
 
 
 def _columns(entries: list[Any], n_columns: int) -> list[Array]:

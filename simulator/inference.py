@@ -129,7 +129,7 @@ class _Cohort:
         n_categories = len(view.store.categories)
         attributes = {name: values[shoppers] for name, values in baskets.attributes.items()}
         self.codes = model.policy.encode_attributes(attributes)
-        line = self._draw_list(baskets)
+        line = self._draw_list(baskets) if not model.policy.buys else np.zeros(0, dtype=np.int64)
         self.line_row, self.sku, self.qty = (
             baskets.shopper[line] - shoppers[0],
             baskets.sku[line],
@@ -170,6 +170,8 @@ class _Cohort:
             self._walk(
                 rows, np.where(leaves, self.offer.view.nearest_checkout[self.place[rows]], decisions.zone)
             )
+            if decisions.way is not None:
+                self.diary.add_last_ways(self.shoppers[rows[leaves]], decisions.way[leaves])
             stays = np.flatnonzero(~leaves)
             if len(stays) == 0:
                 return
@@ -177,7 +179,11 @@ class _Cohort:
             if len(stays) < len(rows):
                 memory = memory.take(stays) if memory is not None else None
             rows, last_dwell = rows[stays], decisions.dwell_s[stays]
-            self._stop(rows, decisions.zone[stays], last_dwell)
+            stop = self._stop(rows, decisions.zone[stays], last_dwell)
+            if decisions.way is not None:
+                self.diary.add_ways(stop, decisions.way[stays])
+            if decisions.lines is not None:
+                self._take_lines(rows, decisions.zone[stays], stop, decisions.lines[stays])
         self._walk(rows, self.offer.view.nearest_checkout[self.place[rows]])
 
     def _states(self, rows: IntArray, last_dwell: FloatArray, step: int, memory: Any) -> ShopperStates:
@@ -210,12 +216,21 @@ class _Cohort:
                 Purpose.NEXT_ZONE, who, here[:, None], times[:, None], zone_key[None]
             ),
             dwell=self.luck.uniform(Purpose.DWELL, who, zone_key[None, :-1], self.n_visits[rows]),
+            lines=self._draw_lines(rows) if self.model.policy.buys else None,
+        )
+
+    def _draw_lines(self, rows: IntArray) -> FloatArray:
+        nth = self.n_visits[rows].sum(axis=1)[:, None]
+        return self.luck.uniform(
+            Purpose.BOUGHT, self.shoppers[rows][:, None], nth, self.offer.category_key[None]
         )
 
     def _walk(self, rows: IntArray, target: IntArray) -> None:
         """Walk to `target`; what is met on the way may sell, and makes a stop where it does."""
         start = self.place[rows]
         self.place[rows] = target
+        if self.model.policy.buys:
+            return
         at, category = self._meet(rows, self.offer.leg_hazard[start, target])
         notice = self.offer.view.leg_notice[start[at], target[at]]  # (n_met, n_zones)
         zone = self._find(rows[at], category, notice)
@@ -226,10 +241,12 @@ class _Cohort:
             stop = self.diary.add_stops(self.shoppers[[row]], zone[[index]], np.array([dwell_s]))
             self._take_unplanned(row, int(category[index]), int(zone[index]), int(stop[0]))
 
-    def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> None:
+    def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> IntArray:
         """Stand at `zone`: take what is on the list there, and meet what stands around."""
         stop = self.diary.add_stops(self.shoppers[rows], zone, dwell_s)
         self.n_visits[rows, zone] += 1
+        if self.model.policy.buys:
+            return stop
         here, stop_of = (np.full(len(self.shoppers), -1) for _ in range(2))
         here[rows], stop_of[rows] = zone, stop
         at = here[self.line_row]
@@ -245,6 +262,21 @@ class _Cohort:
                 dwell = np.array([self._impulse_dwell_s(row, int(category[index]))])
                 stop_here = int(self.diary.add_stops(self.shoppers[[row]], sold_in[[index]], dwell)[0])
             self._take_unplanned(row, int(category[index]), int(sold), stop_here)
+        return stop
+
+    def _take_lines(self, rows: IntArray, zone: IntArray, stop: IntArray, lines: IntArray) -> None:
+        """Take what the policy says is bought, as far as it stands there: of a category different SKUs."""
+        store = self.offer.view.store
+        for at, category in zip(*np.nonzero(lines), strict=True):
+            share = np.where(store.sku_category == category, self.offer.sku_share[zone[at]], 0.0)
+            n_lines = min(int(lines[at, category]), int((share > 0).sum()))
+            key = int(self.shoppers[rows[at]]), int(self.n_visits[rows[at]].sum())
+            wait = self.luck.exponential(Purpose.SKU, *key, np.arange(store.n_skus))
+            # the shortest waits at rates in proportion to the shares: a draw without replacement
+            chosen = np.argsort(np.where(share > 0, wait / np.maximum(share, 1e-300), np.inf))[:n_lines]
+            u = self.luck.uniform(Purpose.QUANTITY, *key, chosen)
+            units = 1 + np.searchsorted(self.offer.units_cdf[category, :-1], u)
+            self.diary.add_picks(np.full(n_lines, stop[at]), chosen, units, is_planned=False)
 
     def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
         """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""

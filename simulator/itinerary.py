@@ -70,6 +70,10 @@ class Itineraries:
         Whether the pick serves a need that the shopper came with, shape (n_picks,).
     missed
         Planned items that the shopper did not find, shape (n_shoppers,).
+    way_cells, way_offsets
+        Cells that are passed on the way, leg after leg, and the first row of each leg, shape (n_stops +
+        n_shoppers + 1,): leg s + i leads shopper i to stop s, the one after their last stop to the tills or
+        out. Without them every leg is the shortest walk.
     """
 
     n_shoppers: int
@@ -82,6 +86,8 @@ class Itineraries:
     pick_qty: IntArray
     pick_planned: BoolArray
     missed: IntArray
+    way_cells: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    way_offsets: IntArray | None = None
 
     def __post_init__(self) -> None:
         n_stops, n_picks = len(self.stop_shopper), len(self.pick_stop)
@@ -96,6 +102,11 @@ class Itineraries:
                 )
         _check_rows(self.stop_shopper, self.n_shoppers, "stop_shopper", "shoppers")
         _check_rows(self.pick_stop, n_stops, "pick_stop", "stops")
+        if self.way_offsets is not None and (
+            len(self.way_offsets) != n_stops + self.n_shoppers + 1
+            or self.way_offsets[-1] != len(self.way_cells)
+        ):
+            raise ModelError("itineraries, way_offsets: must hold one row per leg, and end with all cells")
         if n_stops and not (np.all(np.isfinite(self.stop_dwell_s)) and np.min(self.stop_dwell_s) >= 0):
             raise ModelError("itineraries, stop_dwell_s: must be finite and at least 0")
         if n_picks and np.min(self.pick_qty) < 1:
@@ -140,6 +151,7 @@ def check_itineraries(itineraries: Itineraries, store: Store) -> None:
     for name, column, n in (
         ("stop_zone", itineraries.stop_zone, len(store.zones)),
         ("stop_cell", itineraries.stop_cell, len(store.grid.xy)),
+        ("way_cells", itineraries.way_cells, len(store.grid.xy)),
         ("pick_sku", itineraries.pick_sku, len(store.skus)),
     ):
         if len(column) and not (np.min(column) >= 0 and np.max(column) < n):

@@ -52,14 +52,38 @@ class Legs:
         return self.metres[self.offsets[1:] - 1]
 
 
-def compute_legs(store: Store, sources: IntArray, targets: IntArray) -> Legs:
+def compute_legs(
+    store: Store,
+    sources: IntArray,
+    targets: IntArray,
+    *,
+    via: IntArray | None = None,
+    via_offsets: IntArray | None = None,
+) -> Legs:
     """Find the shortest paths from cells to cells, all at once; the same as ``store.walks.path`` gives.
 
     Parameters
     ----------
     sources, targets
         Cells, both of shape (n_legs,).
+    via, via_offsets
+        Cells to be passed on the way, leg after leg, and the first row of each leg, shape (n_legs + 1,).
     """
+    if via is None or via_offsets is None or len(via) == 0:
+        return _compute_shortest(store, sources, targets)
+    starts = np.insert(via, via_offsets[:-1], sources)
+    ends = np.insert(via, via_offsets[1:], targets)
+    parts = _compute_shortest(store, starts, ends)
+    first_part = via_offsets + np.arange(len(via_offsets))  # parts of each leg: one more than cells to pass
+    is_joint = np.zeros(len(parts.cells), dtype=bool)  # a part starts where the one before it ended
+    is_joint[parts.offsets[:-1]] = True
+    is_joint[parts.offsets[first_part[:-1]]] = False
+    kept_before = np.concatenate([[0], np.cumsum(~is_joint)])
+    cells, offsets = parts.cells[~is_joint], kept_before[parts.offsets[first_part]]
+    return Legs(cells, compute_metres(store, cells, offsets), offsets)
+
+
+def _compute_shortest(store: Store, sources: IntArray, targets: IntArray) -> Legs:
     n_legs = len(sources)
     legs, cells, ranks = (
         [np.arange(n_legs)],

@@ -36,6 +36,7 @@ class Purpose(IntEnum):
     QUANTITY = 13
     SERVICE = 14
     SCRIPT = 16
+    BOUGHT = 17
 
 
 @dataclass(frozen=True)

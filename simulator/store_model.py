@@ -141,7 +141,9 @@ class StoreModel(mesa.Model):
             self._exit_cell[self._exit_distances_m[:, sources[last]].argmin(axis=0)],
         )
         targets = np.insert(plans.stop_cell, plans.stop_offsets[1:], ends)
-        self._legs = compute_legs(self.store, sources, targets)
+        self._legs = compute_legs(
+            self.store, sources, targets, via=plans.way_cells, via_offsets=plans.way_offsets
+        )
         self._leg_offsets: list[int] = self._legs.offsets.tolist()
         self._paths: dict[tuple[int, int], tuple[IntArray, FloatArray]] = {}
 
