@@ -1,10 +1,10 @@
 """Six-character hierarchical codes of cells: each character says which part of the square before it.
 
-The frame is a square that begins at the grid's lower left corner. Every level splits a square into `split` x
-`split` parts and writes one character for the part, row by row from below, so that cells which share the first
-k characters lie in one square of `split ** (n_levels - k)` cells a side. The paper (arXiv 2407.11081) has 50 cm
-cells, six levels and six characters; that each level is a 2 x 2 split is a reconstruction: six of them span
-64 x 64 cells, 32 x 32 m, the size of the stores it speaks of.
+The frame is a square that begins at the grid's lower left corner. Every level splits a square into `split`
+x `split` parts and writes one character for the part, row by row from below, so that cells which share the
+first k characters lie in one square of `split ** (n_levels - k)` cells a side. The paper (arXiv 2407.11081)
+has 50 cm cells, six levels and six characters; that each level is a 2 x 2 split is a reconstruction: six of
+them span 64 x 64 cells, 32 x 32 m, the size of the stores it speaks of.
 
 Past 64 cells a side the code stays six characters long and every level splits finer: 3 x 3 reaches 729 cells
 (364 m), 4 x 4 4,096 (2 km), up to 7 x 7. Codes of two stores are about the same places of a frame only if
@@ -148,7 +148,7 @@ class CodeFrame:
         part_of = place[points].reshape(-1, self.n_levels)
         weight = self.split ** np.arange(self.n_levels - 1, -1, -1)
         found = np.stack([part_of // self.split @ weight, part_of % self.split @ weight], axis=1)
-        rows_cols[fits] = np.where((part_of >= 0).all(axis=1)[:, None], found, -1)
+        rows_cols[fits] = np.where(part_of.min(axis=1, keepdims=True) >= 0, found, -1)
         return rows_cols
 
     def encode_xy(self, xy: FloatArray) -> StrArray:
