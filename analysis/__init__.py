@@ -11,30 +11,43 @@ from analysis.divergences import (
     count_by_category,
     count_by_zone,
     count_cell_visits,
+    estimate_divergence_floor,
     estimate_noise_floor,
     jensen_shannon_divergence,
     noise_floor,
 )
+from analysis.floor_checks import FloorChecks, check_floor, find_crossings, find_off_floor
 from analysis.io import Observations, load_observations, save_observations, write_table
 from analysis.journeys import JourneyConfig, Journeys, build_journeys
 from analysis.kpis import compute_occupancy, compute_zone_entries, compute_zone_kpis, find_zones
 from analysis.lift import Lift, compute_lift
 from analysis.measurement import MeasurementConfig, observe
+from analysis.measurement_fit import estimate_measurement
+from analysis.noise_floors import NoiseFloor
 from analysis.plots import plot_floor, plot_heatmap, plot_heatmap_difference, plot_lift, plot_zone_kpis
+from analysis.session_sample import SessionSample, sample_sessions
 from analysis.stops import StopConfig, Stops, detect_stops
+from analysis.validation import MIN_SESSIONS, Validation, compare_samples, summarise_calibration
 
 __all__ = [
+    "MIN_SESSIONS",
     "CleaningConfig",
     "Divergence",
+    "FloorChecks",
     "JourneyConfig",
     "Journeys",
     "Lift",
     "MeasurementConfig",
+    "NoiseFloor",
     "Observations",
+    "SessionSample",
     "StopConfig",
     "Stops",
+    "Validation",
     "build_journeys",
+    "check_floor",
     "clean_tracks",
+    "compare_samples",
     "compute_divergence",
     "compute_lift",
     "compute_occupancy",
@@ -45,7 +58,11 @@ __all__ = [
     "count_by_zone",
     "count_cell_visits",
     "detect_stops",
+    "estimate_divergence_floor",
+    "estimate_measurement",
     "estimate_noise_floor",
+    "find_crossings",
+    "find_off_floor",
     "find_zones",
     "jensen_shannon_divergence",
     "load_observations",
@@ -57,6 +74,8 @@ __all__ = [
     "plot_heatmap_difference",
     "plot_lift",
     "plot_zone_kpis",
+    "sample_sessions",
     "save_observations",
+    "summarise_calibration",
     "write_table",
 ]

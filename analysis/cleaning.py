@@ -78,7 +78,7 @@ def clean_tracks(tracks: pd.DataFrame, store: Store, config: CleaningConfig | No
         If not one position is left.
     """
     config = config or CleaningConfig()
-    session, t, xy = _to_arrays(tracks)
+    session, t, xy = split_fixes(tracks)
     keep = _find_plausible(session, t, xy, config)
     if not keep.any():
         raise ObservationError("tracking holds no usable position; it needs at least one fix with x and y")
@@ -154,8 +154,20 @@ def move_to_walkable(xy: FloatArray, store: Store) -> FloatArray:
     return moved
 
 
-def _to_arrays(tracks: pd.DataFrame) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Session number (0.. in order of appearance), seconds since the session's first fix, positions."""
+def split_fixes(tracks: pd.DataFrame) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Turn fixes into arrays; those without a position or out of time order are left out.
+
+    Parameters
+    ----------
+    tracks
+        `session_id, t, x, y`, sorted by session and time.
+
+    Returns
+    -------
+    session, t_s, xy
+        Session number (0.. in order of appearance), seconds since the session's first fix and position [m];
+        shapes (n,), (n,), (n, 2).
+    """
     session = pd.factorize(tracks[c.SESSION_ID])[0].astype("int64")
     t = tracks[c.T].dt.as_unit("ms").astype("int64").to_numpy() / 1000.0
     starts = np.flatnonzero(np.r_[True, session[1:] != session[:-1]])

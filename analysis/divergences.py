@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 from scipy.special import rel_entr
 
 from analysis import schema as c
 from analysis.arrays import FloatArray
+from analysis.noise_floors import NoiseFloor, estimate_floor
 from layouts import ConfigError, Store
+
+_CHUNK = 4_000_000  # numbers held at a time
 
 
 @dataclass(frozen=True)
@@ -81,37 +85,56 @@ def noise_floor(n: float, m: float, k: int, *, base: float = np.e) -> float:
 
 
 def estimate_noise_floor(
-    counts: FloatArray, m_sessions: int, rng: np.random.Generator, *, n_splits: int = 20, base: float = np.e
+    counts: FloatArray | csr_array,
+    m_sessions: int,
+    rng: np.random.Generator,
+    *,
+    n_splits: int = 200,
+    base: float = np.e,
 ) -> float:
-    """Noise floor where counts come in sessions: random halves of the sessions against each other.
+    """Noise floor where counts come in sessions, on average; see `estimate_divergence_floor`."""
+    return estimate_divergence_floor(counts, m_sessions, rng, n_splits=n_splits, base=base).mean
+
+
+def estimate_divergence_floor(
+    counts: FloatArray | csr_array,
+    m_sessions: int,
+    rng: np.random.Generator,
+    *,
+    n_splits: int = 200,
+    base: float = np.e,
+) -> NoiseFloor:
+    """Noise floor of the divergence where counts come in sessions: random parts of the sessions compared.
 
     Parameters
     ----------
     counts
-        Of each session and bin, shape (n_sessions, k).
+        Of each session and bin, shape (n_sessions, k), dense or sparse.
     m_sessions
         Sessions on the other side of the comparison that the floor is for.
     rng
-        Draws the halves.
+        Draws the parts.
     n_splits
-        Halvings that are averaged.
+        See `estimate_floor`.
     base
         Of the logarithm.
-
-    Returns
-    -------
-    floor
-        Mean divergence of the halves, scaled from their sizes to `n_sessions` against `m_sessions`.
     """
-    n = len(counts)
-    if n < 2:
-        raise ConfigError(f"halves need at least 2 sessions, got {n}")
-    values = []
-    for _ in range(n_splits):
-        order = rng.permutation(n)
-        halves = counts[order[: n // 2]].sum(axis=0), counts[order[n // 2 :]].sum(axis=0)
-        values.append(jensen_shannon_divergence(*halves, base=base))
-    return float(np.mean(values)) * (1.0 / n + 1.0 / m_sessions) / (1.0 / (n // 2) + 1.0 / (n - n // 2))
+    bins = csr_array(counts).T.tocsr()  # (k, n_sessions)
+
+    def distance(a: FloatArray, b: FloatArray) -> FloatArray:
+        parts = np.array_split(np.arange(len(a)), max(1, len(a) * bins.shape[0] // _CHUNK))
+        return np.concatenate([_divergence_of_rows((bins @ a[r].T).T, (bins @ b[r].T).T) for r in parts])
+
+    floor = estimate_floor(distance, bins.shape[1], m_sessions, rng, n_splits=n_splits)
+    return NoiseFloor(floor.mean / float(np.log(base)), floor.upper95 / float(np.log(base)))
+
+
+def _divergence_of_rows(p: FloatArray, q: FloatArray) -> FloatArray:
+    """Jensen-Shannon divergence [nats] of each row of counts, shape (n, k) -> (n,); NaN if one has none."""
+    with np.errstate(invalid="ignore"):
+        p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
+    middle = (p + q) / 2.0
+    return np.asarray((rel_entr(p, middle).sum(axis=1) + rel_entr(q, middle).sum(axis=1)) / 2.0)
 
 
 def compute_divergence(p: FloatArray, q: FloatArray, *, base: float = np.e) -> Divergence:
