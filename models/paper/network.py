@@ -83,7 +83,6 @@ def build_gpt2(
         attn_pdrop=dropout,
         bos_token_id=eos_id,
         eos_token_id=eos_id,
-        pad_token_id=eos_id,
         **asdict(LANGUAGE_PRESETS[preset]),
     )
     with torch.random.fork_rng(devices=[]):
