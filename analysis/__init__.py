@@ -25,12 +25,14 @@ from analysis.measurement import MeasurementConfig, observe
 from analysis.measurement_fit import estimate_measurement
 from analysis.noise_floors import NoiseFloor
 from analysis.plots import plot_floor, plot_heatmap, plot_heatmap_difference, plot_lift, plot_zone_kpis
-from analysis.session_sample import SessionSample, sample_sessions
+from analysis.session_sample import UNITS, SessionSample, sample_sessions
 from analysis.stops import StopConfig, Stops, detect_stops
 from analysis.validation import MIN_SESSIONS, Validation, compare_samples, summarise_calibration
+from analysis.validation_plots import plot_calibration, plot_distributions, plot_heatmaps
 
 __all__ = [
     "MIN_SESSIONS",
+    "UNITS",
     "CleaningConfig",
     "Divergence",
     "FloorChecks",
@@ -69,9 +71,12 @@ __all__ = [
     "move_to_walkable",
     "noise_floor",
     "observe",
+    "plot_calibration",
+    "plot_distributions",
     "plot_floor",
     "plot_heatmap",
     "plot_heatmap_difference",
+    "plot_heatmaps",
     "plot_lift",
     "plot_zone_kpis",
     "sample_sessions",

@@ -14,14 +14,25 @@ if TYPE_CHECKING:
     from scenarios.ab import ComparisonResult, compare
     from scenarios.monte_carlo import SimulationResult, simulate
     from scenarios.report import write_report
+    from scenarios.validation import ValidationResult, validate
 
-__all__ = ["ComparisonResult", "SimulationResult", "compare", "simulate", "write_report"]
+__all__ = [
+    "ComparisonResult",
+    "SimulationResult",
+    "ValidationResult",
+    "compare",
+    "simulate",
+    "validate",
+    "write_report",
+]
 
 _HOMES = {
     "ComparisonResult": "ab",
     "SimulationResult": "monte_carlo",
+    "ValidationResult": "validation",
     "compare": "ab",
     "simulate": "monte_carlo",
+    "validate": "validation",
     "write_report": "report",
 }
 

@@ -177,8 +177,52 @@ def ab(
 
 
 @app.command()
+def validate(
+    store: StoreName,
+    model: ModelName,
+    observations: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder of observed days that the model was not trained on."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier validation.")
+    ],
+    shoppers: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Shoppers in each replication; as many as were observed."),
+    ] = None,
+    replications: Annotated[int, typer.Option(min=1, help="Replications; their figures are averaged.")] = 3,
+    seed: Seed = 0,
+) -> None:
+    """Compare simulated with observed days: divergences beside their noise floors, calibration, figures."""
+    from analysis import load_observations
+    from layouts import check_output_folder
+    from scenarios.inputs import open_model, open_store
+    from scenarios.validation_data import VALIDATION_PARTS
+
+    check_output_folder(out, parts=VALIDATION_PARTS)
+    subject = open_store(store)
+    days = load_observations(observations, subject)
+    from scenarios import validate as run  # torch takes seconds: wrong data are told before it
+
+    result = run(
+        subject,
+        model=open_model(model),
+        observations=days,
+        n_shoppers=shoppers,
+        n_replications=replications,
+        seed=seed,
+    )
+    result.save(out)
+    typer.echo(result.summary())
+    typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
+
+
+@app.command()
 def report(
-    run: Annotated[Path, typer.Option(metavar="DIR", help="Folder that `simulate` or `ab` wrote.")],
+    run: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder that `simulate`, `ab` or `validate` wrote.")
+    ],
 ) -> None:
     """Turn a run folder into one self-contained HTML file."""
     from scenarios.report import write_report
