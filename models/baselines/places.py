@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layouts import ModelError, ObservationError, Store
-from models.baselines.dwells import DwellQuantiles
-from models.baselines.purchases import PlacePurchases
+from models.baselines.dwells import N_QUANTILES, DwellQuantiles
+from models.baselines.purchases import MAX_LINES, PlacePurchases
 from models.encoding import EncodedJourneys
 from models.layout_view import LayoutView, view_layout
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
@@ -175,21 +175,17 @@ class PlacePolicy(ABC):
         """
         config, (arrays, _) = read_config(folder), load_arrays(folder)
         policy = cls(**config["settings"])
+        broken = [name for name, values in arrays.items() if not np.isfinite(values).all()]
+        if broken:
+            raise ModelError(f"{folder}: {broken[0]} holds values that are not finite; train it again")
         purchases, dwell_quantile_s = (arrays.pop(name) for name in _COMMON)
         policy.zone_ids_ = tuple(config["zone_ids"])
         policy.purchases_ = PlacePurchases(tuple(config["categories"]), purchases)
         policy.dwells_ = DwellQuantiles(dwell_quantile_s)
         policy.attributes_ = AttributeCoder.from_dict(config["attributes"])
-        n_places, n_categories = len(config["zone_ids"]), len(config["categories"])
-        if purchases.shape[:2] != (n_places, n_categories) or len(dwell_quantile_s) != n_places:
-            raise ModelError(f"{folder}: places, purchases and stops do not fit together; train it again")
-        broken = [
-            name
-            for name, values in {**arrays, _COMMON[0]: purchases}.items()
-            if not np.isfinite(values).all()
-        ]
-        if broken:
-            raise ModelError(f"{folder}: {broken[0]} holds values that are not finite; train it again")
+        n_places, n_categories = policy.n_places, len(config["categories"])
+        check_shape(policy.kind, _COMMON[0], purchases, (n_places, n_categories, MAX_LINES + 1))
+        check_shape(policy.kind, _COMMON[1], dwell_quantile_s, (n_places, N_QUANTILES))
         policy._restore(arrays)
         return policy
 

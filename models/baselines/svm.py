@@ -18,7 +18,7 @@ from models.policy import ShopperStates
 N_STOPS_BACK = 7
 MAX_STEP = 24  # later decisions count as the 24th
 CALIBRATION_SHARE = 0.15  # of the journeys, kept from the machine to calibrate it
-FLOOR = 0.01  # least chance that a margin can stand for, before calibration
+FLOOR = 0.005  # least chance that a margin can stand for, before calibration
 BIAS_SD = 2.0  # of the calibrated biases: held near zero where a place is rarely seen
 
 
@@ -46,7 +46,7 @@ class SVMPolicy(PlacePolicy):
     n_remembered = N_STOPS_BACK
     reads_attributes = True
 
-    def __init__(self, penalty: float = 0.01) -> None:
+    def __init__(self, penalty: float = 0.005) -> None:
         self.penalty = penalty
 
     def _settings(self) -> dict[str, Any]:
