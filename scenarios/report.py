@@ -1,4 +1,4 @@
-"""The report: a run folder as one self-contained HTML page, the answer first."""
+"""The report: a run or validation folder as one self-contained HTML page, the answer first."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +11,8 @@ from scenarios.report_data import Run, load_run
 from scenarios.report_html import Markup, bullets, definitions, element, figure, page
 from scenarios.report_svg import HEAT, LESS, MORE, draw_difference_map, draw_heat_map, draw_scale
 from scenarios.report_tables import largest_changes, lift_table, zone_table
+from scenarios.report_validation import validation_sections
+from scenarios.validation_data import VALIDATION_MARKER, load_validation
 from scenarios.wording import answer_sentence, format_relative, format_signed, is_clear, shorten_layout
 
 REPORT_NAME = "report.html"
@@ -26,12 +28,12 @@ HEAT_NOTE = (
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write `report.html` into a run folder.
+    """Write `report.html` into a run or validation folder.
 
     Parameters
     ----------
     run_dir
-        Folder that `storesim simulate` or `storesim ab` wrote.
+        Folder that `storesim simulate`, `storesim ab` or `storesim validate` wrote.
 
     Returns
     -------
@@ -41,10 +43,15 @@ def write_report(run_dir: Path) -> Path:
     Raises
     ------
     ConfigError
-        If the folder is not a run or lacks a part.
+        If the folder is neither, or lacks a part.
     """
-    run = load_run(run_dir)
     path = run_dir / REPORT_NAME
+    if (run_dir / VALIDATION_MARKER).is_file():
+        validation = load_validation(run_dir)
+        title = f"storesim: validation in {validation.store.name}"
+        write_text(path, page(title, validation_sections(validation)))
+        return path
+    run = load_run(run_dir)
     write_text(path, page(f"storesim: {run.control['layout']}", _sections(run)))
     return path
 

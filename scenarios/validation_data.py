@@ -22,6 +22,10 @@ VALIDATION_PARTS = (
     "stores",
     "report.html",
 )
+_KEYS = (
+    *("seed", "shoppers", "replications", "sessions", "model", "store", "currency", "versions"),
+    *("trained_on_this_store", "floor_checks", "measurement"),
+)
 _TABLES = {
     "divergences": ("figure", "attribute", "level", "value", "floor", "floor95", "ratio", "others", "n", "m"),
     "distributions": ("measure", "unit", "attribute", "level", "wasserstein_value", "ks_value", "n", "m"),
@@ -70,7 +74,7 @@ def load_validation(folder: Path) -> ValidationRun:
     """
     try:
         result = json.loads((folder / VALIDATION_MARKER).read_text(encoding="utf-8"))
-        for key in ("seed", "shoppers", "replications", "sessions", "model", "store", "measurement"):
+        for key in _KEYS:
             result[key]
         return ValidationRun(
             result=result,

@@ -55,7 +55,9 @@ def _draw_distributions(
     figure = _new_figure(14.0, 6.4)
     axes = figure.subplots(2, 4).ravel()
     for ax, (name, unit) in zip(axes, UNITS.items(), strict=False):
-        label = f"{name.replace('_', ' ')} [{store.currency if unit == 'money' else unit}]"
+        label = name.replace("_", " ")
+        if not label.endswith(unit):
+            label += f" [{store.currency if unit == 'money' else unit}]"
         pooled = np.concatenate([sample.values[name].value for sample in simulated])
         plot_distributions(observed.values[name].value, pooled, label=label, ax=ax)
     for ax in axes[len(UNITS) :]:
