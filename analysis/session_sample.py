@@ -17,7 +17,6 @@ from analysis import schema as c
 from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.io import Observations
 from analysis.journeys import Journeys
-from analysis.stops import StopConfig, compute_speeds
 from layouts import Store
 
 COUNTS = (
@@ -109,10 +108,9 @@ def sample_sessions(
         Counts: `cell_seconds` and `cell_sessions` (was the session in the cell at all) by walkable cell;
         `zone_visits` (stops) and `zone_purchases` (receipt lines, where they were picked) by zone;
         `zone_transitions` from stop to stop, the way in and the way out included, by pair;
-        `category_purchases` (receipt lines) by category. Values: `duration` and `path_length` (while
-        walking, so that the jitter of someone who stands does not count) and the number of `stops` of
-        complete sessions, the `dwell` of each stop, lines, units and value of the baskets of sessions with a
-        receipt.
+        `category_purchases` (receipt lines) by category. Values: `duration`, `path_length` (see
+        `measure_paths`) and the number of `stops` of complete sessions, the `dwell` of each stop; lines,
+        units and value of the baskets of sessions with a receipt.
     """
     ids = pd.Index(journeys.sessions[c.SESSION_ID])
     visits, picks = journeys.visits, journeys.picks
@@ -136,6 +134,7 @@ def sample_sessions(
     )
 
 
+_STRIDE_M = 1.0
 _SESSION_COLUMNS = (c.SESSION_ID, c.ENTRY_TS, c.DURATION_S, c.HAS_RECEIPT, c.IS_COMPLETE)
 
 
@@ -167,12 +166,33 @@ def _count_cells(ids: pd.Index, positions: pd.DataFrame, store: Store) -> tuple[
     is_off = cell < 0
     if is_off.any():
         cell[is_off] = store.grid.nearest(xy[is_off])
-    t_s = positions[c.T_S].to_numpy(dtype="int64")
-    is_walking = compute_speeds(session, t_s, xy) >= StopConfig().max_speed_mps
-    step_m = np.hypot(*np.diff(xy, axis=0, prepend=xy[:1]).T)
-    step_m[(np.diff(session, prepend=-1) != 0) | ~is_walking] = 0.0
     seconds = _count(session, cell, (len(ids), store.grid.n_cells))
-    return seconds, np.bincount(session, step_m, len(ids)).astype("float64")
+    return seconds, measure_paths(session, xy, len(ids))
+
+
+def measure_paths(session: IntArray, xy: FloatArray, n_sessions: int) -> FloatArray:
+    """Metres that each session walked: the line through positions that are at least 1 m apart.
+
+    The jitter of someone who stands does not reach from one such position to the next.
+
+    Parameters
+    ----------
+    session, xy
+        Session number and position [m] of each row, sorted by session and time; shapes (n,), (n, 2).
+    n_sessions
+        Number of sessions.
+    """
+    metres = [0.0] * n_sessions
+    last, x0, y0 = -1, 0.0, 0.0
+    for of, x, y in zip(session.tolist(), xy[:, 0].tolist(), xy[:, 1].tolist(), strict=True):
+        if of != last:
+            last, x0, y0 = of, x, y
+            continue
+        step2 = (x - x0) ** 2 + (y - y0) ** 2
+        if step2 >= _STRIDE_M**2:
+            metres[of] += step2**0.5
+            x0, y0 = x, y
+    return np.array(metres)
 
 
 def _measure_sessions(journeys: Journeys, at_visit: IntArray, walked_m: FloatArray) -> dict[str, Values]:

@@ -36,7 +36,7 @@ GROUP_NOTE = (
 DISTRIBUTION_NOTE = (
     "Distance: by how much values have to be moved on average to turn one distribution into the other "
     "(Wasserstein), with what chance alone would make of it. Duration, path and stops are those of complete "
-    "sessions; path counts while walking; baskets are those of receipts with a track."
+    "sessions; the path is the line through positions 1 m apart; baskets are those of receipts with a track."
 )
 CALIBRATION_NOTE = (
     "Predicted and observed counts for 100 sessions, with 95 % intervals by session. In a perfect model 19 "
