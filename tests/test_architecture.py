@@ -12,13 +12,13 @@ FLOORS = ("layouts", "analysis", "models", "simulator", "scenarios")  # lowest f
 # Third-party packages that may be imported from each floor on, so by the floors above it too.
 NEW_PACKAGES = {
     "layouts": {"numpy", "shapely", "networkx", "pandas", "scipy"},  # scipy: shortest paths on the walk graph
-    "analysis": {"matplotlib", "pyarrow"},
+    "analysis": {"matplotlib", "pyarrow", "sklearn"},
     "models": {"torch", "transformers", "tokenizers", "safetensors", "tqdm"},
     "simulator": {"mesa"},
     "scenarios": {"typer"},
 }
 # What costs seconds and hundreds of megabytes in every process is imported inside the functions that need it.
-NEVER_AT_THE_TOP = {"transformers"}
+NEVER_AT_THE_TOP = {"transformers", "sklearn"}
 GLOBAL_DRAWS = {
     "seed",
     "rand",

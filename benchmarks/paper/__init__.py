@@ -1,0 +1,1 @@
+"""The paper reproduced: one command per experiment, `python -m benchmarks.paper.NAME`."""
