@@ -298,7 +298,9 @@ def _find_passed(
     here = np.flatnonzero((np.diff(visits.journey) == 0) & (walked_m[:-1] > 0))
     here = here[np.minimum(visits.cell[here], visits.cell[here + 1]) >= 0]
     source, target = visits.cell[here], visits.cell[here + 1]
-    far = np.asarray(store.grid.lattice.steps[source, target]).ravel() == 0
+    far = np.ones(len(here), dtype=bool)
+    if len(here):
+        far = np.asarray(store.grid.lattice.steps[source, target]) == 0
     here = here[far]
     pair, which = np.unique(source[far] * store.grid.n_cells + target[far], return_inverse=True)
     paths = Paths(store)
