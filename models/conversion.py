@@ -267,7 +267,16 @@ class ConversionModel(nn.Module):
 
     @torch.no_grad()
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:
-        """Hazard of an unplanned purchase per notice, by zone and category, (n_zones, n_categories)."""
+        """Hazard of an unplanned purchase per notice, by zone and category, (n_zones, n_categories).
+
+        A category that the model never met sells nothing. A model that has learned no category at all holds
+        what is common to stores: each category has the common level.
+        """
+        if not self.categories:
+            by_sku = self._log_attraction(view).exp().numpy().astype(float) * float(self.hazard_level.exp())
+            hazard = np.zeros((view.n_zones, len(view.store.categories)))
+            np.add.at(hazard.T, view.store.sku_category, by_sku.T)
+            return hazard
         attraction = self._zone_attraction(self._log_attraction(view), view.store)
         rate = (attraction * self.hazard_bias.exp()).numpy().astype(float)
         order = {name: i for i, name in enumerate(self.categories)}

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from layouts import ModelError
 from models.conversion import ConversionModel
 from models.layout_view import LayoutView
-from models.needs import BasketBank, Needs
+from models.needs import Needs
 from models.policies import load_policy
 from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
+from models.velocity_needs import load_needs
 
 FORMAT = 1  # of the model folder
 
@@ -121,7 +122,7 @@ class ShopperModel:
         config = read_config(folder)
         _check_config(config, folder)
         with reading_part(folder / "needs"):
-            needs = BasketBank.from_pretrained(folder / "needs")
+            needs = load_needs(folder / "needs")
         with reading_part(folder / "policy"):
             policy = load_policy(folder / "policy")
         with reading_part(folder / "conversion"):

@@ -1,0 +1,325 @@
+"""A model made for one store, taken to another with few visits of it: `storesim finetune`.
+
+Everything that the old model knows is the prior, and what was observed moves it as far as its amount allows:
+the policy's network takes small steps and stops when held-back visits get worse; hazards and the rest of the
+conversion model are held near their old values; baskets are the observed ones in so far as there are enough,
+else made from the velocities of the store's catalogue. So the result cannot collapse: with no visit at all
+it would be the old model with the new store's catalogue.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis import Journeys, Observations, build_journeys
+from layouts import ModelError, ObservationError, Store, writing_folder
+from models.anchored_conversion import refit_conversion
+from models.encoding import EncodedJourneys, encode_journeys
+from models.layout_policy import LayoutPolicy
+from models.layout_view import view_layout
+from models.needs import BasketBank
+from models.network_finetuning import FinetuningConfig, extend_attributes, finetune_network
+from models.policy_training import TrainingStore
+from models.shopper_model import Pace, ShopperModel
+from models.storage import MODEL_PARTS
+from models.training import _describe_knowledge, _fit_pace, _hourly_share, _shoppers_per_day
+from models.velocity_needs import (
+    PLANNED_SHARE,
+    UNITS_PER_LINE,
+    BlendedNeeds,
+    VelocityNeeds,
+    compute_line_shares,
+)
+
+logger = logging.getLogger(__name__)
+
+# What the prior counts for, in visits or receipt lines of the new store.
+PROFILE_VISITS = 16  # who comes, and how much they want
+PACE_VISITS = 20
+HOUR_VISITS = 50
+BANK_VISITS = 300  # of observed baskets against made ones
+CATEGORY_LINES = 60  # that a category's velocity counts for: it is off by a tenth or so from the receipts
+UNIT_LINES = 10
+PLANNED_LINES = 20
+MIN_JOURNEYS = 2  # one to learn from and one to hold back
+N_PROFILES = 2000
+EMPTY_VISITS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the chosen visits of the new store say."""
+
+    store: Store
+    journeys: Journeys
+    encoded: EncodedJourneys
+
+
+def finetune_model(
+    prior: ShopperModel,
+    store: Store,
+    observations: Observations,
+    *,
+    n_sessions: int | None = None,
+    rng: np.random.Generator,
+    config: FinetuningConfig | None = None,
+) -> ShopperModel:
+    """Take a model to another store.
+
+    Parameters
+    ----------
+    prior
+        Model of another store, or of many; its policy must be a layout policy.
+    store
+        The new store as it stood while the observations were made. Its categories and customers may differ.
+    observations
+        Tracks, receipts and customer attributes of visits to it.
+    n_sessions
+        Learn from so many visits, drawn at random; all if left out or if there are no more.
+    rng
+        Draws the visits and the order in which they are read.
+    config
+        Of the network's training.
+
+    Raises
+    ------
+    ModelError
+        If the prior's policy is of another kind.
+    ObservationError
+        If fewer than `MIN_JOURNEYS` of the visits have a receipt, both ends and a stop.
+    """
+    if not isinstance(prior.policy, LayoutPolicy):
+        raise ModelError(
+            f"model {prior.name!r}: a policy of kind {type(prior.policy).__name__} cannot be fine-tuned; "
+            "take a model whose policy is `layout`"
+        )
+    chosen = take_sessions(observations, n_sessions, rng)
+    journeys = build_journeys(chosen, store)
+    encoded = encode_journeys(journeys, store)
+    if encoded.n < MIN_JOURNEYS:
+        raise ObservationError(
+            f"observations: {encoded.n} of {len(journeys.sessions)} visits have a receipt, both ends and a "
+            f"stop; at least {MIN_JOURNEYS} are needed, give more --sessions"
+        )
+    logger.info("%d visits, %d of them with a receipt", len(journeys.sessions), encoded.n)
+    seen = _Seen(store, journeys, encoded)
+    made = _fit_made_needs(prior, seen)
+    conversion = refit_conversion(prior.conversion, encoded, store, made, rng=rng)
+    planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
+    made = _fit_planned_share(made, seen, planned_share)
+    policy, history = _finetune_policy(prior.policy, seen, planned_share, rng, config or FinetuningConfig())
+    empty = float((made.n_wanted == 0).mean())
+    return ShopperModel(
+        name=f"{prior.name}-{store.name}",
+        needs=BlendedNeeds(
+            bank=BasketBank.fit(encoded, store, planned_share, empty_share=empty),
+            made=made,
+            bank_share=encoded.n / (encoded.n + BANK_VISITS),
+        ),
+        policy=policy,
+        conversion=conversion,
+        pace=_blend_pace(prior.pace, _fit_pace(encoded, planned_share, store), encoded.n),
+        hourly_share=_blend_hours(prior, journeys.sessions["entry_ts"]),
+        shoppers_per_day=_shoppers_per_day(observations.tracks.groupby("session_id")["t"].min()),
+        knowledge=_describe_knowledge(store, journeys, encoded, planned_share, "fine-tuned", history)
+        | {"kind": "fine-tuned", "prior": prior.name, "prior_knowledge": _shorten(prior.knowledge)},
+    )
+
+
+def take_sessions(observations: Observations, n: int | None, rng: np.random.Generator) -> Observations:
+    """Keep `n` visits drawn at random, with their receipts; all if `n` is None or there are no more.
+
+    Receipts that are linked to no visit are left out when a part is taken: they are nobody's.
+    """
+    sessions = observations.tracks["session_id"].drop_duplicates().sort_values().to_numpy()
+    if n is None or n >= len(sessions):
+        return observations
+    kept = set(rng.choice(sessions, size=n, replace=False))
+
+    def part(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["session_id"].isin(kept)].reset_index(drop=True)
+
+    return replace(
+        observations,
+        tracks=part(observations.tracks),
+        receipts=part(observations.receipts),
+        sessions=part(observations.sessions),
+    )
+
+
+# ---- needs
+
+
+def _fit_made_needs(prior: ShopperModel, seen: _Seen) -> VelocityNeeds:
+    """Baskets from the catalogue, their number and size from the visits and the prior's profiles."""
+    store, encoded = seen.store, seen.encoded
+    old = find_velocity_needs(prior)
+    category = store.sku_category[encoded.pick_sku]
+    n_lines = np.bincount(category, minlength=len(store.categories)).astype(float)
+    n_units = np.bincount(category, encoded.pick_qty, minlength=len(store.categories))
+    names = [str(name) for name in store.categories]
+    usual = np.array([old.units_per_line.get(name, UNITS_PER_LINE) for name in names])
+    units = (n_units + UNIT_LINES * usual) / (n_lines + UNIT_LINES)
+    units_per_line = dict(zip(names, units.round(4).tolist(), strict=True))
+    plain = replace(old, units_per_line=units_per_line, category_tilt={}, _banks={})
+    expected = compute_line_shares(plain, store) * n_lines.sum()
+    tilt = (n_lines + CATEGORY_LINES) / (expected + CATEGORY_LINES)
+    profiles, n_wanted = _blend_profiles(old, seen)
+    return replace(
+        plain,
+        attributes=profiles,
+        n_wanted=n_wanted,
+        category_tilt=dict(zip(names, tilt.round(4).tolist(), strict=True)),
+        _banks={},
+    )
+
+
+def find_velocity_needs(model: ShopperModel) -> VelocityNeeds:
+    """The part of a model's needs that goes with it to another store: who comes, for how many categories.
+
+    Of a bank of baskets, what was in them stays behind; so do the categories of the old store.
+    """
+    needs = model.needs
+    if isinstance(needs, BlendedNeeds):
+        return needs.made
+    if isinstance(needs, VelocityNeeds):
+        return needs
+    if not isinstance(needs, BasketBank):
+        raise ModelError(f"model {model.name!r}: needs of kind {type(needs).__name__} cannot be fine-tuned")
+    every = np.linspace(0, needs.n - 1, min(needs.n, N_PROFILES)).astype(np.int64)
+    n_lines = np.bincount(needs.row, minlength=needs.n)[every]
+    return VelocityNeeds(
+        attributes={name: values[every] for name, values in needs.attributes.items()},
+        n_wanted=np.ceil(n_lines / 1.2).astype(np.int64),
+    )
+
+
+def _blend_profiles(old: VelocityNeeds, seen: _Seen) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """Observed visits, repeated to outnumber the prior's profiles as they should; some leave with nothing."""
+    n_prior, n_seen = len(old.n_wanted), seen.encoded.n
+    repeat = max(round(n_prior / PROFILE_VISITS), 1)
+    seen_wanted = np.tile(seen.encoded.bought_categories(seen.store).sum(axis=1), repeat)
+    n_empty = round(_estimate_empty_share(old, seen) * n_seen) * repeat
+    names = sorted({*old.attributes, *seen.encoded.attributes})
+    attributes = {}
+    for name in names:
+        unknown = np.full(max(n_prior, n_seen), "unknown", dtype=object)
+        here = np.tile(seen.encoded.attributes.get(name, unknown[:n_seen]), repeat)
+        before = old.attributes.get(name, unknown[:n_prior])
+        attributes[name] = np.concatenate([here, before, np.resize(here, n_empty)])
+    n_wanted = np.concatenate([seen_wanted, old.n_wanted, np.zeros(n_empty, dtype=np.int64)])
+    return attributes, n_wanted
+
+
+def _estimate_empty_share(old: VelocityNeeds, seen: _Seen) -> float:
+    """Visits without a purchase for one with: those without a receipt, less the receipts without a visit."""
+    without = int((~seen.journeys.sessions["has_receipt"]).sum())
+    unlinked = seen.journeys.report["n_receipts_without_session"]
+    n, usual = len(seen.journeys.sessions), float((old.n_wanted == 0).mean())
+    share = (max(without - unlinked, 0) + EMPTY_VISITS * usual) / (n + EMPTY_VISITS)
+    return min(share, 0.9) / (1.0 - min(share, 0.9))
+
+
+def _fit_planned_share(made: VelocityNeeds, seen: _Seen, planned_share: NDArray[np.float64]) -> VelocityNeeds:
+    """Share of the lines of each category that were planned, held near what it is elsewhere."""
+    store, encoded = seen.store, seen.encoded
+    category = store.sku_category[encoded.pick_sku]
+    n_lines = np.bincount(category, minlength=len(store.categories))
+    planned = np.bincount(category, planned_share[encoded.pick_row, category], len(store.categories))
+    names = [str(name) for name in store.categories]
+    usual = np.array([made.planned_share.get(name, PLANNED_SHARE) for name in names])
+    overall = (planned.sum() + PLANNED_LINES * usual.mean()) / (n_lines.sum() + PLANNED_LINES)
+    share = (planned + PLANNED_LINES * overall) / (n_lines + PLANNED_LINES)
+    return replace(made, planned_share=dict(zip(names, share.round(4).tolist(), strict=True)), _banks={})
+
+
+# ---- the rest
+
+
+def _finetune_policy(
+    policy: LayoutPolicy,
+    seen: _Seen,
+    planned_share: NDArray[np.float64],
+    rng: np.random.Generator,
+    config: FinetuningConfig,
+) -> tuple[LayoutPolicy, list[dict[str, float]]]:
+    network, coder = extend_attributes(policy.network, policy.attributes, seen.encoded.attributes)
+    training = TrainingStore(
+        view_layout(seen.store), seen.encoded, planned_share, coder.encode(seen.encoded.attributes)
+    )
+    history = finetune_network(network, training, rng=rng, config=config)
+    return LayoutPolicy(network, coder), history
+
+
+def _blend_pace(prior: Pace, here: Pace, n: int) -> Pace:
+    """Mean of both, the prior counting for `PACE_VISITS`."""
+    share = n / (n + PACE_VISITS)
+    values = {
+        name: share * value + (1.0 - share) * getattr(prior, name) for name, value in vars(here).items()
+    }
+    return Pace(**values)
+
+
+def _blend_hours(prior: ShopperModel, entry: pd.Series) -> tuple[float, ...]:
+    here, n = np.array(_hourly_share(entry)), len(entry)
+    share = (n * here + HOUR_VISITS * np.array(prior.hourly_share)) / (n + HOUR_VISITS)
+    return tuple(float(value) for value in share / share.sum())
+
+
+def _shorten(knowledge: dict[str, Any]) -> dict[str, Any]:
+    """What the prior was trained on, without its tables."""
+    return {k: v for k, v in knowledge.items() if isinstance(v, str | int | float)}
+
+
+def write_finetuned(
+    prior: ShopperModel,
+    store: Store,
+    observations: Observations,
+    out: Path,
+    *,
+    n_sessions: int | None = None,
+    seed: int = 0,
+) -> ShopperModel:
+    """Fine-tune a model and write its folder `out`, which must not be there yet or be a model folder.
+
+    Raises
+    ------
+    ModelError
+        If `out` is something else than a model folder; see also `finetune_model`.
+    """
+    with writing_folder(out, parts=MODEL_PARTS) as folder:
+        model = finetune_model(
+            prior, store, observations, n_sessions=n_sessions, rng=np.random.default_rng(seed)
+        )
+        model.save_pretrained(folder)
+        write_finetuned_card(model, folder, seed=seed)
+    return model
+
+
+def write_finetuned_card(model: ShopperModel, folder: Path, *, seed: int) -> None:
+    """Write the model card, `README.md`."""
+    known = model.knowledge
+    first, best = known["history"][0]["validation"], min(h["validation"] for h in known["history"])
+    folder.joinpath("README.md").write_text(
+        f"""# {model.name}
+
+Shoppers of the store `{known["store"]}` (content hash `{known["store_hash"][:16]}`): the model
+`{known["prior"]}`, fine-tuned by `storesim finetune`, seed {seed}.
+
+| what | value |
+| --- | --- |
+| data | {known["n_sessions"]} visits, {known["n_journeys"]} with a receipt and both ends |
+| loss of the journey policy on held-back visits | {first:.3f} before, {best:.3f} after [nats a decision] |
+| receipt lines held to be planned | {known["planned_line_share"]:.0%} |
+
+`needs` holds receipts: treat the folder as you treat the data it was made from.
+""",
+        encoding="utf-8",
+    )
