@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from analysis import Journeys, Observations, build_journeys
-from layouts import ConfigError, ObservationError, Store, writing_folder
+from analysis import Journeys, Observations, build_journeys, clean_tracks
+from layouts import ObservationError, Store, writing_folder
 from models.conversion import ConversionModel
 from models.encoding import EncodedJourneys, compute_leg_speeds, encode_journeys
-from models.gpt2_pointer import GPT2Pointer, PointerConfig
-from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
 from models.needs import BasketBank
-from models.policy_training import PolicyTrainingConfig, TrainingStore, train_policy
+from models.policy_fitting import Observed, check_preset, fit_policy
 from models.shopper_model import Pace, ShopperModel
 from models.storage import MODEL_PARTS
 from models.vocabulary import AttributeCoder
@@ -30,47 +26,13 @@ logger = logging.getLogger(__name__)
 MIN_JOURNEYS = 30  # fewer journeys with a receipt cannot tell planned from unplanned
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingPreset:
-    """Size of the network and length of its training."""
-
-    network: dict[str, int]
-    policy: PolicyTrainingConfig
-
-
-PRESETS: dict[str, TrainingPreset] = {
-    "tiny": TrainingPreset(
-        network={"n_embd": 32, "n_layer": 1, "n_head": 2, "n_relation": 16},
-        policy=PolicyTrainingConfig(n_steps=200),
-    ),
-    "small": TrainingPreset(
-        network={"n_embd": 96, "n_layer": 3, "n_head": 2, "n_relation": 48}, policy=PolicyTrainingConfig()
-    ),
-    "base": TrainingPreset(
-        network={"n_embd": 128, "n_layer": 4, "n_head": 2, "n_relation": 64},
-        policy=PolicyTrainingConfig(n_steps=3000, learning_rate=1.5e-3),
-    ),
-}
-
-
-def find_preset(name: str) -> TrainingPreset:
-    """Look up one of `PRESETS`.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such preset.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"preset {name!r}: unknown; known are {', '.join(PRESETS)}")
-    return PRESETS[name]
-
-
 def fit_model(
     store: Store,
     observations: Observations,
     *,
+    policy: str = "layout",
     preset: str = "small",
+    checkpoints: Path | None = None,
     rng: np.random.Generator,
 ) -> ShopperModel:
     """Learn a store's shoppers from its tracks and receipts.
@@ -81,22 +43,27 @@ def fit_model(
         The store as it stood while the observations were made.
     observations
         Tracks, receipts and customer attributes.
+    policy
+        Name in `POLICIES`: who decides on journeys.
     preset
-        Name in `PRESETS`.
+        Size of its network, see `check_preset`.
+    checkpoints
+        Folder in which the paper policy's training is kept and from which it goes on.
     rng
         Draws the initial weights, the order of the journeys and what is dropped from them.
 
     Raises
     ------
     ConfigError
-        If there is no such preset.
+        If there is no such policy, or it has no such preset.
     ObservationError
         If fewer than `MIN_JOURNEYS` journeys have a receipt and both ends.
     """
-    chosen = find_preset(preset)
+    check_preset(policy, preset)
     n_sessions = observations.tracks["session_id"].nunique()
     logger.info("reading journeys out of %d positions of %d visits", len(observations.tracks), n_sessions)
-    journeys = build_journeys(observations, store)
+    positions = clean_tracks(observations.tracks, store)
+    journeys = build_journeys(observations, store, positions=positions)
     encoded = encode_journeys(journeys, store)
     if encoded.n < MIN_JOURNEYS:
         raise ObservationError(
@@ -109,28 +76,17 @@ def fit_model(
         encoded, store, rng=rng
     )
     planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
-    with torch.random.fork_rng():
-        torch.manual_seed(int(rng.integers(2**31)))
-        network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **chosen.network))
-    training = TrainingStore(
-        view_layout(store), encoded, planned_share, attributes.encode(encoded.attributes)
-    )
-    history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
+    observed = Observed(store, positions, journeys, encoded, planned_share, attributes)
+    fitted, history = fit_policy(policy, observed, preset=preset, rng=rng, checkpoints=checkpoints)
     return ShopperModel(
-        name=f"{store.name}-{preset}",
+        name=f"{store.name}-{preset}" if policy == "layout" else f"{store.name}-{policy}",
         needs=BasketBank.fit(encoded, store, planned_share, empty_share=_empty_share(journeys)),
-        policy=LayoutPolicy(network, attributes),
+        policy=fitted,
         conversion=conversion,
         pace=_fit_pace(encoded, planned_share, store),
         hourly_share=_hourly_share(journeys.sessions["entry_ts"]),
         shoppers_per_day=_shoppers_per_day(journeys.sessions["entry_ts"]),
-        knowledge=_describe_knowledge(store, journeys, encoded, planned_share, preset, history),
-    )
-
-
-def _log_epoch(epoch: int, training: float, validation: float) -> None:
-    logger.info(
-        "epoch %d: training loss %.3f, validation loss %.3f nats a decision", epoch + 1, training, validation
+        knowledge=_describe_knowledge(store, journeys, encoded, planned_share, preset, history, policy),
     )
 
 
@@ -177,6 +133,7 @@ def _describe_knowledge(
     planned_share: NDArray[np.float64],
     preset: str,
     history: list[dict[str, float]],
+    policy: str = "layout",
 ) -> dict[str, Any]:
     """What the model can speak for: where each category stood, and how much was seen."""
     where: dict[str, set[str]] = {name: set() for name in store.categories}
@@ -186,6 +143,7 @@ def _describe_knowledge(
     share = planned_share[encoded.pick_row, store.sku_category[encoded.pick_sku]]
     return {
         "kind": "trained",
+        "policy": policy,
         "preset": preset,
         "store": store.name,
         "store_hash": store.content_hash,
@@ -193,7 +151,7 @@ def _describe_knowledge(
         "n_journeys": encoded.n,
         "planned_line_share": round(float(share.mean()), 4),
         "zone_types_of_category": {name: sorted(types) for name, types in where.items()},
-        "history": [{k: round(v, 4) for k, v in epoch.items()} for epoch in history],
+        "history": [{k: round(epoch[k], 4) for k in ("training", "validation")} for epoch in history],
         "observed": journeys.report,
     }
 
@@ -201,7 +159,14 @@ def _describe_knowledge(
 def write_card(model: ShopperModel, folder: Path, *, seed: int) -> None:
     """Write the model card, `README.md`: data, recipe, seed, scores."""
     known = model.knowledge
-    best = min((epoch["validation"] for epoch in known["history"]), default=float("nan"))
+    recipe = f"policy `{known['policy']}`, preset `{known['preset']}`, seed {seed}"
+    unit = "a token" if known["policy"] == "paper" else "a decision (next zone and dwell)"
+    losses = [epoch["validation"] for epoch in known["history"]]
+    loss = (
+        f"{min(losses):.3f} nats {unit}, {len(losses)} epochs"
+        if losses
+        else "none: it is counted, not trained"
+    )
     folder.joinpath("README.md").write_text(
         f"""# {model.name}
 
@@ -210,13 +175,13 @@ Shoppers of the store `{known["store"]}` (content hash `{known["store_hash"][:16
 
 | what | value |
 | --- | --- |
-| recipe | preset `{known["preset"]}`, seed {seed}, {len(known["history"])} epochs |
+| recipe | {recipe} |
 | data | {known["n_sessions"]} visits, {known["n_journeys"]} with a receipt and both ends |
-| validation loss of the journey policy | {best:.3f} nats a decision (next zone and dwell) |
+| validation loss of the journey policy | {loss} |
 | receipt lines held to be planned | {known["planned_line_share"]:.0%} |
 
 Parts: `needs` (the observed baskets, each line with its chance of having been planned), `conversion`
-(hazards of unplanned purchases, planned needs), `policy` (GPT-2 over zones and stops). `needs` holds
+(hazards of unplanned purchases, planned needs), `policy` (who decides on journeys). `needs` holds
 receipts: treat the folder as you treat the data it was made from.
 """,
         encoding="utf-8",
@@ -224,7 +189,14 @@ receipts: treat the folder as you treat the data it was made from.
 
 
 def train_model(
-    store: Store, observations: Observations, out: Path, *, preset: str = "small", seed: int = 0
+    store: Store,
+    observations: Observations,
+    out: Path,
+    *,
+    policy: str = "layout",
+    preset: str = "small",
+    checkpoints: Path | None = None,
+    seed: int = 0,
 ) -> ShopperModel:
     """Fit a model and write its folder `out`, which must not be there yet or be a model folder.
 
@@ -234,7 +206,14 @@ def train_model(
         If `out` is something else than a model folder; see also `fit_model`.
     """
     with writing_folder(out, parts=MODEL_PARTS) as folder:
-        model = fit_model(store, observations, preset=preset, rng=np.random.default_rng(seed))
+        model = fit_model(
+            store,
+            observations,
+            policy=policy,
+            preset=preset,
+            checkpoints=checkpoints,
+            rng=np.random.default_rng(seed),
+        )
         model.save_pretrained(folder)
         write_card(model, folder, seed=seed)
     return model

@@ -84,22 +84,47 @@ def train(
     out: Annotated[
         Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
     ],
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who decides on journeys: layout (GPT-2 that reads the layout), paper (GPT-2 over cells), "
+            "or a baseline: markov-1, markov-2, svm, lstm, gravity, shortest-tour, nearest."
+        ),
+    ] = "layout",
     preset: Annotated[
-        str, typer.Option(help="Size of the model and length of the training: tiny, small or base.")
+        str,
+        typer.Option(
+            help="Size of the network: tiny, small or base; of paper: tiny, small, medium or gpt2-small."
+        ),
     ] = "small",
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep the training of policy paper there after every epoch; go on from it if it is there.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
     from analysis import load_observations
     from layouts import check_output_folder
-    from models import MODEL_PARTS, find_preset, train_model
+    from models import MODEL_PARTS, check_preset, train_model
     from scenarios.inputs import open_store
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # to stderr
     check_output_folder(out, parts=MODEL_PARTS)
-    find_preset(preset)
+    check_preset(policy, preset)
     subject = open_store(store)
-    train_model(subject, load_observations(observations, subject), out, preset=preset, seed=seed)
+    train_model(
+        subject,
+        load_observations(observations, subject),
+        out,
+        policy=policy,
+        preset=preset,
+        checkpoints=checkpoints,
+        seed=seed,
+    )
     typer.echo(f"Model written to {out}")
 
 

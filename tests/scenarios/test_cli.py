@@ -133,7 +133,12 @@ def test_train_learns_from_the_observations(storesim, fakes, folders):
     assert (code, said) == (0, f"Model written to {folders / 'new'}\n")
     store, observations, out = fakes.calls["train_model"][0]
     assert (store.name, observations, out) == ("tiny", "the observations", folders / "new")
-    assert fakes.calls["train_model"][1] == {"preset": "small", "seed": 3}
+    assert fakes.calls["train_model"][1] == {
+        "policy": "layout",
+        "preset": "small",
+        "checkpoints": None,
+        "seed": 3,
+    }
 
 
 def test_report_tells_where_it_is(storesim, write_run, tiny_store):
