@@ -53,8 +53,7 @@ def fit_paper_policy(
     preset
         Name in `LANGUAGE_PRESETS`.
     encoding
-        Form of the text; what it measures in the data is fitted here. Left out: up to the tills, which belong
-        to the simulator.
+        Form of the text; what it measures in the data is fitted here. Left out: a fix every 5 s.
     training
         Epochs, batches, rate; left out: the paper's 10 epochs from scratch, its 3 to go on.
     start
@@ -75,10 +74,7 @@ def fit_paper_policy(
         If fewer than two journeys have a receipt and both ends.
     """
     tracks = trace_cells(positions, store)
-    if start is None:
-        form = fit_encoding(encoding or TextEncoding(until="till"), tracks, store)
-    else:
-        form = start.encoding
+    form = start.encoding if start else fit_encoding(encoding or TextEncoding(), tracks, store)
     texts = write_journeys(positions, journeys, store, form, tracks=tracks)
     if texts.n < 2:
         raise ObservationError(

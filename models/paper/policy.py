@@ -20,7 +20,7 @@ from models.paper.grammar import Grammar
 from models.paper.legality import build_grammar
 from models.paper.network import load_language_model, save_language_model
 from models.paper.reading import Meanings, interpret_words, read_cell_visits
-from models.paper.stops import JourneyStops, find_stops
+from models.paper.stops import JourneyStops, cut_at_tills, find_stops
 from models.paper.tokenizer import JourneyTokenizer
 from models.paper.words import TextEncoding, attribute_word
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates
@@ -48,8 +48,7 @@ class PaperPolicy:
     network
         GPT-2 or LSTM of `models.paper.network`, in evaluation mode.
     tokenizer, encoding
-        With which its training journeys were written. An encoding `until="till"` leaves the tills to the
-        simulator.
+        With which its training journeys were written. What it writes of the tills is left to the simulator.
     temperature
         Divides the logits; 1 samples what was learned.
     """
@@ -144,6 +143,7 @@ class PaperPolicy:
             [np.random.Generator(np.random.Philox(key=key)).random(self.n_tokens) for key in keys]
         )
         visits = read_cell_visits(self.write(prompts, uniforms, store), meanings, self.encoding)
+        visits = cut_at_tills(visits, store)
         return WrittenJourneys(find_stops(visits, store, self.encoding), np.arange(len(prompts)))
 
     def _read_store(self, store: Store) -> tuple[Grammar, Meanings]:

@@ -8,6 +8,15 @@ from scipy.sparse.csgraph import dijkstra
 
 from layouts import Store
 
+AT_TILL_M = 1.5  # standing this near to a till is waiting there or being served
+
+
+def find_till_cells(store: Store) -> NDArray[np.bool_]:
+    """Whether standing in a cell is waiting at a till or being served there, shape (n_cells,)."""
+    tills = np.array([till.xy for till in store.checkouts]).reshape(-1, 2)
+    apart_m = np.hypot(*(store.grid.xy[:, None] - tills[None]).transpose(2, 0, 1))
+    return np.asarray(apart_m.min(axis=1, initial=np.inf) <= AT_TILL_M)
+
 
 def measure_reach(store: Store, reach_m: float) -> NDArray[np.float32]:
     """Walking distance [m] from each cell to the nearest cell of each zone, shape (n_cells, n_zones).

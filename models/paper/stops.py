@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layouts import Store, ZoneType
-from models.paper.reach import find_homes, measure_reach
+from models.paper.reach import find_homes, find_till_cells, measure_reach
 from models.paper.reading import CellVisits
 from models.paper.words import TextEncoding
 
@@ -98,6 +98,29 @@ def find_stops(visits: CellVisits, store: Store, encoding: TextEncoding) -> Jour
     first = np.searchsorted(journey_of_run[stop_run], np.arange(len(visits.first)))
     way_cells, way_first = _find_ways(visits, run, stop_run, first)
     return JourneyStops(first, zone, dwell_s, lines, way_cells, way_first)
+
+
+def cut_at_tills(visits: CellVisits, store: Store) -> CellVisits:
+    """Leave out what follows the first cell at a till after the last purchase; the simulator does it."""
+    row = np.arange(len(visits.cell))
+    last_pick = visits.first[:-1].copy()
+    np.maximum.at(last_pick, visits.journey[visits.pick_row], visits.pick_row)
+    at_till = find_till_cells(store)[visits.cell] & (visits.cell >= 0)
+    is_over = at_till & (row > last_pick[visits.journey])
+    end = visits.first[1:].copy()
+    np.minimum.at(end, visits.journey[is_over], row[is_over] + 1)
+    kept = row < end[visits.journey]
+    new_row = np.cumsum(kept) - 1
+    return CellVisits(
+        first=np.concatenate([[0], np.cumsum(kept)])[visits.first],
+        cell=visits.cell[kept],
+        xy=visits.xy[kept],
+        t_s=visits.t_s[kept],
+        stay_s=visits.stay_s[kept],
+        end_s=visits.end_s,
+        pick_row=new_row[visits.pick_row],
+        pick_category=visits.pick_category,
+    )
 
 
 @dataclass(frozen=True, eq=False)

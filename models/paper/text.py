@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from analysis import Journeys
 from layouts import CellCodes, Store
-from models.paper.reach import find_homes
+from models.paper.reach import find_homes, find_till_cells
 from models.paper.tracks import CellTracks, NearDistances, Paths, trace_cells
 from models.paper.words import EXIT, TextEncoding, buy_word
 from models.vocabulary import UNKNOWN
 
-_AT_TILL_M = 1.5  # standing this near to a till is waiting there or being served
 _OTHER_ZONE_S = 20.0  # how much farther in time a cell is taken to give a purchase its very zone
 _STEP_QUANTILE = 0.9995
 
@@ -153,9 +152,7 @@ class _Writer:
         self._paths = Paths(store)
         self._near = NearDistances(store.grid, encoding.step_m) if encoding.kind == "fix" else None
         self._home = find_homes(store, encoding.reach_m)
-        tills = np.array([till.xy for till in store.checkouts]).reshape(-1, 2)
-        apart_m = np.hypot(*(store.grid.xy[:, None] - tills[None]).transpose(2, 0, 1))
-        self._is_till = apart_m.min(axis=1, initial=np.inf) <= _AT_TILL_M
+        self._is_till = find_till_cells(store)
         self.report = dict.fromkeys(("n_fixes_moved", "n_lines", "n_lines_moved", "n_lines_out_of_reach"), 0)
 
     def cut_at_till(self, cells: NDArray[np.int64], after_s: int) -> NDArray[np.int64]:

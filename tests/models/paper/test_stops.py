@@ -5,7 +5,7 @@ import pytest
 
 from layouts import bundled_store
 from models.paper.reading import CellVisits
-from models.paper.stops import find_stops
+from models.paper.stops import cut_at_tills, find_stops
 from models.paper.words import TextEncoding
 
 FIX = TextEncoding(kind="fix", interval_s=5)
@@ -97,3 +97,13 @@ def test_waits_of_the_time_encoding_are_stops(shop):
     encoding = TextEncoding(kind="time")
     stops = find_stops(write_visits(shop, [[cells[0], cells[-1]]], stay_s=[0.0, 9.0]), shop, encoding)
     assert (stops.zone.tolist(), stops.dwell_s.tolist()) == ([zones[-1]], [9.0])
+
+
+def test_what_is_written_after_the_till_is_left_to_the_simulator(shop):
+    _, cells, categories = stocked_zones(shop)
+    till = int(shop.walks.place_cell[shop.walks.checkout_places][0])
+    journeys = [[till, cells[0], till, till, cells[-1]], [cells[0], cells[-1]]]
+    visits = cut_at_tills(write_visits(shop, journeys, picks=[(1, categories[0]), (6, categories[-1])]), shop)
+    assert visits.cell.tolist() == [till, cells[0], till, cells[0], cells[-1]]
+    assert visits.first.tolist() == [0, 3, 5]
+    assert visits.pick_row.tolist() == [1, 4]
