@@ -33,6 +33,7 @@ def fit_model(
     policy: str = "layout",
     preset: str = "small",
     checkpoints: Path | None = None,
+    min_journeys: int = MIN_JOURNEYS,
     rng: np.random.Generator,
 ) -> ShopperModel:
     """Learn a store's shoppers from its tracks and receipts.
@@ -49,6 +50,8 @@ def fit_model(
         Size of its network, see `check_preset`.
     checkpoints
         Folder in which the paper policy's training is kept and from which it goes on.
+    min_journeys
+        Refuse to learn from fewer; lower it only to see how a model from next to nothing fails.
     rng
         Draws the initial weights, the order of the journeys and what is dropped from them.
 
@@ -57,7 +60,7 @@ def fit_model(
     ConfigError
         If there is no such policy, or it has no such preset.
     ObservationError
-        If fewer than `MIN_JOURNEYS` journeys have a receipt and both ends.
+        If fewer than `min_journeys` journeys have a receipt and both ends.
     """
     check_preset(policy, preset)
     n_sessions = observations.tracks["session_id"].nunique()
@@ -65,10 +68,10 @@ def fit_model(
     positions = clean_tracks(observations.tracks, store)
     journeys = build_journeys(observations, store, positions=positions)
     encoded = encode_journeys(journeys, store)
-    if encoded.n < MIN_JOURNEYS:
+    if encoded.n < min_journeys:
         raise ObservationError(
             f"observations: {encoded.n} journeys with a receipt, both ends and a stop; "
-            f"at least {MIN_JOURNEYS} are needed"
+            f"at least {min_journeys} are needed"
         )
     logger.info("%d journeys with receipts, %d stops", encoded.n, int((encoded.zone >= 0).sum()))
     attributes = AttributeCoder.fit(encoded.attributes)

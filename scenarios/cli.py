@@ -1,4 +1,4 @@
-"""The command line: `storesim train | simulate | ab | report`.
+"""The command line: `storesim train | finetune | simulate | ab | report`.
 
 Each handler opens its inputs, calls one public function and prints what it found. The floors below
 are imported by the handlers, so that `storesim --help` answers at once.
@@ -125,6 +125,38 @@ def train(
         checkpoints=checkpoints,
         seed=seed,
     )
+    typer.echo(f"Model written to {out}")
+
+
+@app.command()
+def finetune(
+    store: StoreName,
+    model: ModelName,
+    observations: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet)."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
+    ],
+    sessions: Annotated[
+        int | None,
+        typer.Option(min=2, help="Visits to learn from, drawn at random; all of them if left out."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Take a model to another store with few visits of it (seconds to minutes, on the CPU)."""
+    from analysis import load_observations
+    from layouts import check_output_folder
+    from models import MODEL_PARTS
+    from models.finetuning import write_finetuned
+    from scenarios.inputs import open_model, open_store
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # to stderr
+    check_output_folder(out, parts=MODEL_PARTS)
+    subject, prior = open_store(store), open_model(model)
+    observed = load_observations(observations, subject)
+    write_finetuned(prior, subject, observed, out, n_sessions=sessions, seed=seed)
     typer.echo(f"Model written to {out}")
 
 
