@@ -1,293 +1,324 @@
 /* GPT-2, one token at a time for a few sequences at once, sampled under a grammar. One thread, no globals.
 
-   Everything that is multiplied is kept in 32-bit words: a float, or (with -DBFLOAT16) a pair of bfloat16
-   values that one instruction multiplies and adds in float. Each sum is taken in an order that depends on its
-   own sequence alone, so a sequence gets the same bits whatever runs beside it.
+   What is multiplied is kept in words, as many as fill a vector: floats; pairs of bfloat16 values (-DBFLOAT16),
+   which one instruction multiplies and adds up as floats; or float16 values (-DFLOAT16), whose products are
+   added up as float16 for at most CHUNK words and then go to a float. Each sum is taken in an order that
+   depends on its own sequence alone, so a sequence gets the same bits whatever runs beside it.
 
-   Sequences take turns in a few slots, whose keys and values then stay in the processor's cache. */
+   Sequences take turns in a few slots, so that their keys and values stay in the processor's cache. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define LANES 16 /* floats in a vector; a processor with shorter ones takes several instructions */
+enum { LANES = 16 }; /* LANES: floats in a vector; a processor with shorter ones takes several instructions */
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+static inline vec load(const float *from) { vec v; memcpy(&v, from, sizeof v); return v; }
+static inline void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
 
-#ifdef BFLOAT16
+/* element: what is stored; word: PER_WORD of them; words: a vector of WORDS; add: sums += words, in float */
+#if defined BFLOAT16
 #include <immintrin.h>
-enum { PER_WORD = 2 };
 typedef uint16_t element;
-static inline vec dot(vec sum, ivec a, ivec b) {
-    return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+typedef int32_t word;
+typedef ivec words;
+typedef vec sums;
+enum { PER_WORD = 2, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
+static inline sums dot(sums s, words a, words b) {
+    return (sums)_mm512_dpbf16_ps((__m512)s, (__m512bh)a, (__m512bh)b);
 }
-static inline void pack(element *to, const float *from) { /* LANES of them */
+static inline void add(float *to, sums s) { store(to, load(to) + s); }
+static inline void pack(element *to, const float *from) { /* LANES elements */
     _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from)));
 }
+#elif defined FLOAT16
+#include <immintrin.h>
+typedef _Float16 element, word;
+typedef _Float16 words __attribute__((vector_size(64)));
+typedef words sums;
+enum { PER_WORD = 1, WORDS = 2 * LANES, CHUNK = 32, TILE_PANELS = 1 };
+static inline sums dot(sums s, words a, words b) { return s + a * b; }
+static inline void add(float *to, sums s) {
+    __m256h half[2];
+    memcpy(half, &s, sizeof s);
+    for (int i = 0; i < 2; i++) store(to + i * LANES, load(to + i * LANES) + (vec)_mm512_cvtxph_ps(half[i]));
+}
+static inline void pack(element *to, const float *from) {
+    _mm256_storeu_ph(to, _mm512_cvtxps_ph(_mm512_loadu_ps(from)));
+}
 #else
-enum { PER_WORD = 1 };
-typedef float element;
-static inline vec dot(vec sum, ivec a, ivec b) { return sum + (vec)a * (vec)b; }
-static inline void pack(element *to, const float *from) { memcpy(to, from, 4 * LANES); }
+typedef float element, word;
+typedef vec words, sums;
+enum { PER_WORD = 1, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
+static inline sums dot(sums s, words a, words b) { return s + a * b; }
+static inline void add(float *to, sums s) { store(to, load(to) + s); }
+static inline void pack(element *to, const float *from) { memcpy(to, from, LANES * sizeof *to); }
 #endif
 
-typedef struct { const float *bias; int32_t *words; int n_in, n_out; } Matrix;
+typedef struct { const float *bias; word *panels; int n_in, n_out; } Matrix;
 typedef struct { const float *norm1, *norm2; Matrix attend, attended, widen, narrow; } Layer;
 typedef struct {
     int vocab, n_positions, width, n_layers, n_heads;
     const float *tokens, *positions, *norm; /* embeddings; last layer norm: weights, then biases */
-    int32_t *head;                          /* token embeddings as words, by token */
+    word *head;                             /* token embeddings as words, by token */
     Layer *layers;
     float *weights;
 } Engine;
-typedef struct { /* what a step of some rows needs; keys and values by slot, layer and head */
+typedef struct { /* what a step needs; keys and values lie by slot, layer and head */
     float *hidden, *wide, *scores, *logits;
-    int32_t *packed, *keys, *values;
-    size_t n_words; /* of keys, and of values, of one layer and slot */
+    word *packed, *scratch, *keys, *values;
+    size_t n_cached; /* words of the keys, and of the values, of one head */
 } Workspace;
 
-static void *allocate(size_t n_bytes) { /* on a cache line, zero */
+static void *allocate(size_t n_bytes) { /* zero; on a cache line, or on huge pages */
+    const size_t page = 1 << 21, n_aligned = n_bytes < page ? 64 : page;
     void *memory = NULL;
-    n_bytes = (n_bytes + 63) / 64 * 64;
-    if (posix_memalign(&memory, 64, n_bytes)) abort();
+    n_bytes = (n_bytes / n_aligned + 1) * n_aligned;
+    if (posix_memalign(&memory, n_aligned, n_bytes)) abort();
+#ifdef MADV_HUGEPAGE
+    if (n_aligned == page) madvise(memory, n_bytes, MADV_HUGEPAGE);
+#endif
     return memset(memory, 0, n_bytes);
 }
-static inline vec load(const void *from) { vec v; memcpy(&v, from, sizeof v); return v; }
-static inline void store(void *to, vec v) { memcpy(to, &v, sizeof v); }
-static inline vec fill(float x) { return (vec){0} + x; }
-static inline ivec fill_word(int32_t x) { return (ivec){0} + x; }
+static inline words load_words(const word *from) { words w; memcpy(&w, from, sizeof w); return w; }
+static inline words repeat(word w) { return w - (words){0}; }
 static inline vec larger(vec a, vec b) { ivec m = a > b; return (vec)(((ivec)a & m) | ((ivec)b & ~m)); }
-static inline float add_lanes(vec v) {
-    float lanes[LANES];
-    store(lanes, v);
+static inline float total(const float *x, int n) { /* n lanes, a multiple of LANES, halved again and again */
+    vec v = load(x);
+    for (int i = LANES; i < n; i += LANES) v += load(x + i);
     for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    return lanes[0];
+        for (int i = 0; i < half; i++) v[i] += v[i + half];
+    return v[0];
 }
-static void pack_row(int32_t *to, const float *from, int n) {
+static void pack_row(word *to, const float *from, int n) {
     for (int i = 0; i < n; i += LANES) pack((element *)to + i, from + i);
 }
-
-static inline vec exponential(vec x) { /* Cephes' expf: relative error below 2e-7; 0 below -87 is 1e-38 */
-    x = larger(x, fill(-87.0f));
-    vec n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* to the nearest whole number */
+static inline vec exponential(vec x) { /* Cephes' expf, relative error below 2e-7, for x from -87 to 87 */
+    const vec n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* the nearest whole number */
     x = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    vec p = ((((x * 1.9875691500e-4f + 1.3981999507e-3f) * x + 8.3334519073e-3f) * x + 4.1665795894e-2f) * x
-             + 1.6666665459e-1f) * x + 5.0000001201e-1f;
+    vec p = x * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * x + 8.3334519073e-3f;
+    p = p * x + 4.1665795894e-2f;
+    p = p * x + 1.6666665459e-1f;
+    p = p * x + 5.0000001201e-1f;
     p = p * x * x + x + 1.0f;
     return (vec)((ivec)p + (__builtin_convertvector(n, ivec) << 23));
 }
 
-/* matrices: panels of LANES outputs, each [n_in / PER_WORD][LANES] words */
+/* matrices: panels of WORDS outputs, each [n_in / PER_WORD][WORDS] */
 
 static Matrix make_matrix(const float **next, int n_in, int n_out) { /* from [n_in][n_out], then biases */
-    Matrix m = {*next + (size_t)n_in * n_out, allocate((size_t)n_in * n_out * sizeof(element)), n_in, n_out};
-    float pair[LANES] = {0};
+    const float *from = *next, *bias = from + (size_t)n_in * n_out;
+    Matrix m = {bias, allocate((size_t)n_in * n_out * sizeof(element)), n_in, n_out};
+    float row[LANES];
     element packed[LANES];
-    for (int panel = 0; panel < n_out / LANES; panel++)
-        for (int i = 0; i < n_in; i++)
-            for (int lane = 0; lane < LANES; lane++) {
-                pair[0] = (*next)[(size_t)i * n_out + panel * LANES + lane];
-                pack(packed, pair);
-                size_t word = ((size_t)panel * (n_in / PER_WORD) + i / PER_WORD) * LANES + lane;
-                ((element *)m.words)[word * PER_WORD + i % PER_WORD] = packed[0];
-            }
-    *next += (size_t)n_in * n_out + n_out;
+    for (int i = 0; i < n_in; i++)
+        for (int o = 0; o < n_out; o++) {
+            if (o % LANES == 0) memcpy(row, from + (size_t)i * n_out + o, sizeof row), pack(packed, row);
+            size_t at = (((size_t)(o / WORDS) * (n_in / PER_WORD) + i / PER_WORD) * WORDS + o % WORDS) * PER_WORD;
+            ((element *)m.panels)[at + i % PER_WORD] = packed[o % LANES];
+        }
+    *next = bias + n_out;
     return m;
 }
 
-/* a tile of constant size stays in registers: some rows times some panels */
-static inline __attribute__((always_inline)) void tile(
-    const int n_rows, const int n_panels, const Matrix *m, int panel, const int32_t *in, float *out) {
-    const int n_words = m->n_in / PER_WORD;
-    const int32_t *words = m->words + (size_t)panel * n_words * LANES;
-    vec sums[8][8];
-    for (int p = 0; p < n_panels; p++)
-        for (int r = 0; r < n_rows; r++) sums[r][p] = load(m->bias + (panel + p) * LANES);
-    for (int i = 0; i < n_words; i++)
-        for (int p = 0; p < n_panels; p++) {
-            ivec w = (ivec)load(words + ((size_t)p * n_words + i) * LANES);
-            for (int r = 0; r < n_rows; r++)
-                sums[r][p] = dot(sums[r][p], w, fill_word(in[(size_t)r * n_words + i]));
-        }
+/* some rows times some panels: of constant numbers, so that the sums stay in registers */
+static inline __attribute__((always_inline)) void multiply_tile(const int n_rows, const int n_panels, const Matrix *m,
+                                                                int panel, const word *in, float *out) {
+    const int n = m->n_in / PER_WORD, chunk = n < CHUNK ? n : CHUNK;
+    const word *panels = m->panels + (size_t)panel * n * WORDS;
+    out += panel * WORDS;
     for (int r = 0; r < n_rows; r++)
-        for (int p = 0; p < n_panels; p++)
-            store(out + (size_t)r * m->n_out + (panel + p) * LANES, sums[r][p]);
+        memcpy(out + (size_t)r * m->n_out, m->bias + panel * WORDS, n_panels * WORDS * sizeof *out);
+    for (int start = 0; start < n; start += chunk) {
+        sums s[8][8] = {0};
+        for (int i = start; i < start + chunk; i++)
+            for (int p = 0; p < n_panels; p++)
+                for (int r = 0; r < n_rows; r++)
+                    s[r][p] = dot(s[r][p], load_words(panels + ((size_t)p * n + i) * WORDS), repeat(in[r * n + i]));
+        for (int r = 0; r < n_rows; r++)
+            for (int p = 0; p < n_panels; p++) add(out + (size_t)r * m->n_out + p * WORDS, s[r][p]);
+    }
 }
-
-static void multiply(const Matrix *m, int n_rows, const int32_t *in, float *out) {
-    const int n_words = m->n_in / PER_WORD, n_panels = m->n_out / LANES;
+static void multiply(const Matrix *m, int n_rows, const word *in, float *out) {
+    const int n = m->n_in / PER_WORD, n_panels = m->n_out / WORDS;
     int panel = 0;
-    if (n_rows == 1)
-        for (; panel + 8 <= n_panels; panel += 8) tile(1, 8, m, panel, in, out);
-    for (; panel < n_panels; panel += 2) {
+    for (; n_rows < 4 && panel + 4 <= n_panels; panel += 4)
+        for (int r = 0; r < n_rows; r++) multiply_tile(1, 4, m, panel, in + r * n, out + (size_t)r * m->n_out);
+    for (; panel < n_panels; panel += TILE_PANELS) {
         int r = 0;
-        for (; r + 8 <= n_rows; r += 8) tile(8, 2, m, panel, in + r * n_words, out + (size_t)r * m->n_out);
-        for (; r + 2 <= n_rows; r += 2) tile(2, 2, m, panel, in + r * n_words, out + (size_t)r * m->n_out);
-        if (r < n_rows) tile(1, 2, m, panel, in + r * n_words, out + (size_t)r * m->n_out);
+        for (; r + 8 <= n_rows; r += 8) multiply_tile(8, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
+        for (; r + 4 <= n_rows; r += 4) multiply_tile(4, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
+        for (; r < n_rows; r++) multiply_tile(1, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
     }
 }
 
 static void normalise(const float *norm, const float *x, int width, float *out) {
-    vec sum = {0}, squares = {0};
-    for (int i = 0; i < width; i += LANES) sum += load(x + i);
-    const float mean = add_lanes(sum) / width;
-    for (int i = 0; i < width; i += LANES) squares += (load(x + i) - mean) * (load(x + i) - mean);
-    const float scale = 1.0f / sqrtf(add_lanes(squares) / width + 1e-5f);
+    const float mean = total(x, width) / width;
+    for (int i = 0; i < width; i += LANES) store(out + i, (load(x + i) - mean) * (load(x + i) - mean));
+    const float scale = 1.0f / sqrtf(total(out, width) / width + 1e-5f);
     for (int i = 0; i < width; i += LANES)
         store(out + i, (load(x + i) - mean) * scale * load(norm + i) + load(norm + width + i));
 }
 
-static void gelu(float *x, int n) { /* tanh form: x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))) */
+static void apply_gelu(float *x, int n) { /* tanh form: x / (1 + exp(-2 sqrt(2 / pi) (x + 0.044715 x^3))) */
+    const vec most = (vec){0} + 80.0f;
     for (int i = 0; i < n; i += LANES) {
-        vec v = load(x + i);
-        vec z = v * -1.5957691216f * (1.0f + 0.044715f * v * v);
-        z = -larger(-z, fill(-87.0f));
-        store(x + i, v / (1.0f + exponential(z)));
+        const vec v = load(x + i), z = v * -1.5957691216f * (1.0f + 0.044715f * v * v);
+        store(x + i, v / (1.0f + exponential(-larger(-larger(z, -most), -most))));
     }
 }
 
-/* One head of one row: keys lie [block of LANES positions][width / PER_WORD][lane], values
-   [position / PER_WORD][width]. `packed` has room for the query and the weights of all positions. */
-static void attend(const float *query, int width, int n_before, const int32_t *keys, const int32_t *values,
-                   float *scores, int32_t *packed, float *out) {
-    const int n_blocks = (n_before + LANES - 1) / LANES, n_words = width / PER_WORD;
-    float scaled[width];
-    for (int i = 0; i < width; i++) scaled[i] = query[i] / sqrtf((float)width);
-    pack_row(packed, scaled, width);
-    for (int b = 0; b < n_blocks; b++) {
-        vec score = {0};
-        for (int i = 0; i < n_words; i++)
-            score = dot(score, (ivec)load(keys + ((size_t)b * n_words + i) * LANES), fill_word(packed[i]));
-        store(scores + b * LANES, score);
-    }
-    for (int t = n_before; t < n_blocks * LANES; t++) scores[t] = -1e30f;
-    vec highest = load(scores), total = {0};
-    for (int t = LANES; t < n_blocks * LANES; t += LANES) highest = larger(highest, load(scores + t));
+/* to += vectors[k] * factors[k] for a few k, a multiple of 4; fetches what lies `ahead` for the next call */
+static inline void add_products(float *to, int n, const word *vectors, int stride, const word *factors, size_t ahead) {
+    sums s[4] = {0};
+    for (int k = 0; k < n; k += 4)
+        for (int j = 0; j < 4; j++, vectors += stride) {
+            __builtin_prefetch(vectors + ahead);
+            s[j] = dot(s[j], load_words(vectors), repeat(factors[k + j]));
+        }
+    add(to, (s[0] + s[1]) + (s[2] + s[3]));
+}
+
+/* One head of one row. Keys lie [block of WORDS positions][n_words][position in the block], values
+   [position / PER_WORD][width], so that neither needs sums across lanes. */
+static void attend(const float *query, int width, int n_positions, const word *keys, const word *values,
+                   size_t to_next, Workspace *w, float *out) {
+    enum { STRIDE = WORDS / PER_WORD };
+    const int n_words = width / PER_WORD, n_padded = (n_positions + WORDS - 1) / WORDS * WORDS;
+    const int chunk = n_words < CHUNK ? n_words : CHUNK;
+    float *scores = w->scores;
+    vec highest = (vec){0} - 1e30f;
+    for (int i = 0; i < width; i++) out[i] = query[i] / sqrtf((float)width);
+    pack_row(w->scratch, out, width);
+    memset(scores, 0, n_padded * sizeof *scores);
+    memset(out, 0, width * sizeof *out);
+    for (int t = 0; t < n_padded; t += WORDS)
+        for (int i = 0; i < n_words; i += chunk, keys += chunk * WORDS)
+            add_products(scores + t, chunk, keys, WORDS, w->scratch + i, to_next);
+    for (int t = n_positions; t < n_padded; t++) scores[t] = -1e30f;
+    for (int t = 0; t < n_padded; t += LANES) highest = larger(highest, load(scores + t));
     for (int i = 1; i < LANES; i++) highest[0] = highest[i] > highest[0] ? highest[i] : highest[0];
-    int32_t *weights = packed + n_words;
-    for (int t = 0; t < n_blocks * LANES; t += LANES) {
-        vec weight = exponential(load(scores + t) - highest[0]);
-        total += weight;
-        store(scores + t, weight);
-        pack((element *)weights + t, scores + t);
-    }
-    const float scale = 1.0f / add_lanes(total);
-    const int n_weights = n_blocks * LANES / PER_WORD;
-    for (int i = 0; i < width; i += LANES) {
-        vec sums[4] = {{0}};
-        for (int t = 0; t < n_weights; t += 4)
-            for (int k = 0; k < 4; k++)
-                sums[k] = dot(sums[k], (ivec)load(values + (size_t)(t + k) * width + i), fill_word(weights[t + k]));
-        store(out + i, ((sums[0] + sums[1]) + (sums[2] + sums[3])) * scale);
-    }
+    for (int t = 0; t < n_padded; t += LANES)
+        store(scores + t, exponential(larger(load(scores + t) - highest[0], (vec){0} - 80.0f)));
+    for (int t = n_positions; t < n_padded; t++) scores[t] = 0.0f;
+    pack_row(w->scratch, scores, n_padded);
+    for (int t = 0; t < n_padded / PER_WORD; t += STRIDE, values += STRIDE * width)
+        for (int i = 0; i < width; i += WORDS)
+            add_products(out + i, STRIDE, values + i, width, w->scratch + t, to_next);
+    const float scale = 1.0f / total(scores, n_padded);
+    for (int i = 0; i < width; i++) out[i] *= scale;
 }
 
 /* One step of some rows: row r is in slot slots[r], reads tokens[r] at positions[r]; leaves w->hidden. */
 static void step(const Engine *e, Workspace *w, int n_rows, const int *slots, const int32_t *tokens,
                  const int *positions) {
     const int width = e->width, head_width = width / e->n_heads, n_words = width / PER_WORD;
-    float *wide = w->wide;
+    float *hidden = w->hidden, *wide = w->wide, *row = w->scores;
     for (int r = 0; r < n_rows; r++)
         for (int i = 0; i < width; i++)
-            w->hidden[r * width + i] = e->tokens[(size_t)tokens[r] * width + i]
-                                       + e->positions[(size_t)positions[r] * width + i];
+            hidden[r * width + i] = e->tokens[(size_t)tokens[r] * width + i]
+                                    + e->positions[(size_t)positions[r] * width + i];
     for (int l = 0; l < e->n_layers; l++) {
         const Layer *layer = &e->layers[l];
         for (int r = 0; r < n_rows; r++) {
-            normalise(layer->norm1, w->hidden + r * width, width, w->scores);
-            pack_row(w->packed + r * n_words, w->scores, width);
+            normalise(layer->norm1, hidden + r * width, width, row);
+            pack_row(w->packed + r * n_words, row, width);
         }
         multiply(&layer->attend, n_rows, w->packed, wide);
         for (int r = 0; r < n_rows; r++) {
-            const float *query = wide + (size_t)r * 3 * width;
-            const size_t cache = ((size_t)slots[r] * e->n_layers + l) * w->n_words;
-            int32_t *keys = w->keys + cache, *values = w->values + cache, *scratch = w->packed + n_rows * n_words;
-            const int t = positions[r], n_cached = (int)(w->n_words / e->n_heads);
-            float attended[width];
-            for (int h = 0; h < e->n_heads; h++, keys += n_cached, values += n_cached) {
-                const float *q = query + h * head_width, *k = q + width, *v = k + width;
-                int32_t *block = keys + (size_t)(t / LANES) * LANES * head_width / PER_WORD + t % LANES;
-                pack_row(scratch, k, head_width);
-                for (int i = 0; i < head_width / PER_WORD; i++) block[i * LANES] = scratch[i];
-                pack_row(scratch, v, head_width);
-                element *row = (element *)(values + (size_t)(t / PER_WORD) * head_width) + t % PER_WORD;
-                for (int i = 0; i < head_width; i++) row[i * PER_WORD] = ((element *)scratch)[i];
-                attend(q, head_width, t + 1, keys, values, w->scores, scratch, attended + h * head_width);
+            const int t = positions[r];
+            float *out = hidden + (n_rows + r) * width; /* the second half of `hidden` */
+            for (int h = 0; h < e->n_heads; h++, out += head_width) {
+                const float *query = wide + (size_t)r * 3 * width + h * head_width;
+                const size_t cache = (((size_t)slots[r] * e->n_layers + l) * e->n_heads + h) * w->n_cached;
+                word *keys = w->keys + cache, *values = w->values + cache;
+                pack_row(w->scratch, query + width, head_width);
+                for (int i = 0; i < head_width / PER_WORD; i++)
+                    keys[(t / WORDS * (head_width / PER_WORD) + i) * WORDS + t % WORDS] = w->scratch[i];
+                pack_row(w->scratch, query + 2 * width, head_width);
+                element *value = (element *)(values + t / PER_WORD * head_width) + t % PER_WORD;
+                for (int i = 0; i < head_width; i++) value[i * PER_WORD] = ((element *)w->scratch)[i];
+                attend(query, head_width, t + 1, keys, values, w->n_cached, w, out);
             }
-            pack_row(w->packed + r * n_words, attended, width);
         }
+        pack_row(w->packed, hidden + n_rows * width, n_rows * width);
         multiply(&layer->attended, n_rows, w->packed, wide);
+        for (int i = 0; i < n_rows * width; i++) hidden[i] += wide[i];
         for (int r = 0; r < n_rows; r++) {
-            for (int i = 0; i < width; i++) w->hidden[r * width + i] += wide[r * width + i];
-            normalise(layer->norm2, w->hidden + r * width, width, w->scores);
-            pack_row(w->packed + r * n_words, w->scores, width);
+            normalise(layer->norm2, hidden + r * width, width, row);
+            pack_row(w->packed + r * n_words, row, width);
         }
         multiply(&layer->widen, n_rows, w->packed, wide);
-        gelu(wide, n_rows * 4 * width);
+        apply_gelu(wide, n_rows * 4 * width);
         pack_row(w->packed, wide, n_rows * 4 * width);
         multiply(&layer->narrow, n_rows, w->packed, wide);
-        for (int i = 0; i < n_rows * width; i++) w->hidden[i] += wide[i];
+        for (int i = 0; i < n_rows * width; i++) hidden[i] += wide[i];
     }
     for (int r = 0; r < n_rows; r++) {
-        normalise(e->norm, w->hidden + r * width, width, w->scores);
-        memcpy(w->hidden + r * width, w->scores, 4 * width);
+        normalise(e->norm, hidden + r * width, width, row);
+        memcpy(hidden + r * width, row, width * sizeof *row);
     }
 }
 
-/* logits of some tokens after the state `hidden` */
+/* logits of n tokens (NULL: of the first n) after the state `hidden` */
 static void score_tokens(const Engine *e, Workspace *w, const float *hidden, int64_t n, const int32_t *tokens) {
     const int n_words = e->width / PER_WORD;
     pack_row(w->packed, hidden, e->width);
     for (int64_t i = 0; i < n; i++) {
-        const int32_t *row = e->head + (size_t)(tokens ? tokens[i] : i) * n_words;
-        vec sum = {0};
-        for (int k = 0; k < n_words; k += LANES) sum = dot(sum, (ivec)load(row + k), (ivec)load(w->packed + k));
-        w->logits[i] = add_lanes(sum);
+        const word *row = e->head + (size_t)(tokens ? tokens[i] : i) * n_words;
+        sums s = {0};
+        float lanes[WORDS] = {0};
+        for (int k = 0; k < n_words; k += WORDS) s = dot(s, load_words(row + k), load_words(w->packed + k));
+        add(lanes, s);
+        w->logits[i] = total(lanes, WORDS);
     }
 }
 
 /* index of one of n logits by the inverse of their cumulated probabilities at u */
 static int64_t draw(float *logits, int64_t n, float temperature, double u) {
     float highest = logits[0];
-    double total = 0.0, below = 0.0;
+    double all = 0.0, below = 0.0;
     for (int64_t i = 1; i < n; i++) highest = logits[i] > highest ? logits[i] : highest;
-    for (int64_t i = 0; i < n; i++) total += logits[i] = expf((logits[i] - highest) / temperature);
+    for (int64_t i = 0; i < n; i++) all += logits[i] = expf((logits[i] - highest) / temperature);
     for (int64_t i = 0; i < n - 1; i++)
-        if ((below += logits[i]) > u * total) return i;
+        if ((below += logits[i]) > u * all) return i;
     return n - 1;
 }
 
 static Workspace open_workspace(const Engine *e, int n_slots) {
-    const int n_cached = (e->n_positions + LANES - 1) / LANES * LANES, n_values = 4 * e->width * n_slots;
-    Workspace w;
-    w.n_words = (size_t)n_cached * e->width / PER_WORD;
-    w.hidden = allocate(4 * (size_t)e->width * n_slots);
-    w.wide = allocate(4 * (size_t)n_values);
-    w.scores = allocate(4 * (size_t)(n_cached > e->width ? n_cached : e->width));
-    w.logits = allocate(4 * (size_t)e->vocab);
-    w.packed = allocate(4 * (size_t)(n_values + n_cached + e->width));
-    w.keys = allocate(4 * w.n_words * e->n_layers * n_slots);
-    w.values = allocate(4 * w.n_words * e->n_layers * n_slots);
+    const int n_padded = (e->n_positions + WORDS - 1) / WORDS * WORDS, n_wide = 4 * e->width * n_slots;
+    const int n_row = n_padded > e->width ? n_padded : e->width;
+    Workspace w = {.n_cached = (size_t)n_padded * (e->width / e->n_heads) / PER_WORD};
+    const size_t n_cache = w.n_cached * e->n_heads * (e->n_layers * n_slots + 1); /* one to spare to prefetch */
+    w.hidden = allocate(2 * e->width * n_slots * sizeof(float));
+    w.wide = allocate(n_wide * sizeof(float));
+    w.scores = allocate(n_row * sizeof(float));
+    w.logits = allocate(e->vocab * sizeof(float));
+    w.packed = allocate(n_wide * sizeof(element));
+    w.scratch = allocate(n_row * sizeof(element));
+    w.keys = allocate(n_cache * sizeof(word));
+    w.values = allocate(n_cache * sizeof(word));
     return w;
 }
 static void close_workspace(Workspace *w) {
-    void *parts[] = {w->hidden, w->wide, w->scores, w->logits, w->packed, w->keys, w->values};
-    for (int i = 0; i < 7; i++) free(parts[i]);
+    void *parts[] = {w->hidden, w->wide, w->scores, w->logits, w->packed, w->scratch, w->keys, w->values};
+    for (int i = 0; i < 8; i++) free(parts[i]);
 }
 
 /* sizes: vocabulary, positions, width, layers, heads; weights in the order of use, embeddings first */
 Engine *engine_open(const int32_t *sizes, const float *weights, int64_t n_weights) {
     Engine *e = allocate(sizeof *e);
-    e->vocab = sizes[0], e->n_positions = sizes[1], e->width = sizes[2], e->n_layers = sizes[3], e->n_heads = sizes[4];
-    e->weights = allocate(4 * n_weights);
-    memcpy(e->weights, weights, 4 * n_weights);
-    const int width = e->width;
-    const float *next = e->weights;
+    const int width = sizes[2];
+    const float *next = e->weights = memcpy(allocate(n_weights * sizeof *weights), weights, n_weights * sizeof *weights);
+    e->vocab = sizes[0], e->n_positions = sizes[1], e->width = width, e->n_layers = sizes[3], e->n_heads = sizes[4];
     e->tokens = next, next += (size_t)e->vocab * width;
     e->positions = next, next += (size_t)e->n_positions * width;
     e->head = allocate((size_t)e->vocab * width * sizeof(element));
-    for (int i = 0; i < e->vocab; i++) pack_row(e->head + (size_t)i * width / PER_WORD, e->tokens + (size_t)i * width, width);
+    for (int i = 0; i < e->vocab; i++)
+        pack_row(e->head + (size_t)i * width / PER_WORD, e->tokens + (size_t)i * width, width);
     e->layers = allocate(e->n_layers * sizeof(Layer));
     for (int l = 0; l < e->n_layers; l++) {
         Layer *layer = &e->layers[l];
@@ -301,12 +332,9 @@ Engine *engine_open(const int32_t *sizes, const float *weights, int64_t n_weight
     e->norm = next;
     return e;
 }
-
 void engine_close(Engine *e) {
-    for (int l = 0; l < e->n_layers; l++) {
-        Matrix *matrices[] = {&e->layers[l].attend, &e->layers[l].attended, &e->layers[l].widen, &e->layers[l].narrow};
-        for (int i = 0; i < 4; i++) free(matrices[i]->words);
-    }
+    for (Layer *l = e->layers; l < e->layers + e->n_layers; l++)
+        free(l->attend.panels), free(l->attended.panels), free(l->widen.panels), free(l->narrow.panels);
     free(e->layers), free(e->head), free(e->weights), free(e);
 }
 
@@ -316,7 +344,7 @@ void engine_logits(const Engine *e, int n, const int32_t *tokens, float *out) {
     for (int t = 0, slot = 0; t < n; t++) {
         step(e, &w, 1, &slot, tokens + t, &t);
         score_tokens(e, &w, w.hidden, e->vocab, NULL);
-        memcpy(out + (size_t)t * e->vocab, w.logits, 4 * (size_t)e->vocab);
+        memcpy(out + (size_t)t * e->vocab, w.logits, e->vocab * sizeof *out);
     }
     close_workspace(&w);
 }
@@ -329,13 +357,13 @@ void engine_sample(const Engine *e, int n, int n_slots, int stride, int32_t *tok
                    const int32_t *state_of_token, const int64_t *allowed_offsets, const int32_t *allowed_tokens,
                    int eos, float temperature) {
     Workspace w = open_workspace(e, n_slots);
-    int slots[n_slots], rows[n_slots], positions[n_slots], n_running = 0, next = 0;
-    int32_t reads[n_slots], *prompts = allocate(4 * (size_t)n);
-    memcpy(prompts, lengths, 4 * (size_t)n);
+    int slots[n_slots], rows[n_slots], positions[n_slots], n_sampled[n_slots], n_running = 0, next = 0;
+    int32_t reads[n_slots];
     for (int s = 0; s < n_slots; s++) slots[s] = s;
     for (;;) {
         for (; n_running < n_slots && next < n; next++)
-            if (lengths[next] < limits[next]) rows[n_running] = next, positions[n_running++] = 0;
+            if (lengths[next] < limits[next])
+                rows[n_running] = next, n_sampled[n_running] = 0, positions[n_running++] = 0;
         if (!n_running) break;
         for (int r = 0; r < n_running; r++) reads[r] = tokens[(size_t)rows[r] * stride + positions[r]];
         step(e, &w, n_running, slots, reads, positions);
@@ -343,18 +371,17 @@ void engine_sample(const Engine *e, int n, int n_slots, int stride, int32_t *tok
             const int row = rows[r];
             if (++positions[r] < lengths[row]) continue; /* still in the prompt */
             const int64_t first = allowed_offsets[states[row]], n_allowed = allowed_offsets[states[row] + 1] - first;
-            score_tokens(e, &w, w.hidden + (size_t)r * e->width, n_allowed, allowed_tokens + first);
-            const double u = uniforms[(size_t)row * n_uniforms + lengths[row] - prompts[row]];
+            score_tokens(e, &w, w.hidden + r * e->width, n_allowed, allowed_tokens + first);
+            const double u = uniforms[(size_t)row * n_uniforms + n_sampled[r]++];
             const int32_t token = allowed_tokens[first + draw(w.logits, n_allowed, temperature, u)];
             tokens[(size_t)row * stride + lengths[row]++] = token;
             if (state_of_token[token] >= 0) states[row] = state_of_token[token];
             if (token != eos && lengths[row] < limits[row]) continue;
-            const int slot = slots[r]; /* the last row takes this place; the slot is free */
+            const int slot = slots[r]; /* free; the last row takes this place */
             n_running--;
-            rows[r] = rows[n_running], positions[r] = positions[n_running], slots[r] = slots[n_running];
-            slots[n_running] = slot;
+            rows[r] = rows[n_running], positions[r] = positions[n_running], n_sampled[r] = n_sampled[n_running];
+            slots[r] = slots[n_running], slots[n_running] = slot;
         }
     }
-    free(prompts);
     close_workspace(&w);
 }

@@ -28,8 +28,12 @@ from models.paper.network import LSTMLanguageModel
 logger = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("engine.c")
-FLAGS = ("-std=gnu11", "-O3", "-shared", "-fPIC", "-Wno-psabi")
-LANES = 16  # as in engine.c: widths are multiples of it
+PRECISIONS = {  # name -> flag of the processor that it needs; the first one at hand is taken
+    "float16": "avx512_fp16",
+    "bfloat16": "avx512_bf16",
+    "float32": "",
+}
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-shared", "-fPIC", "-Wno-psabi")
 MOST_SLOTS = 16  # sequences at a time: their keys and values stay in the processor's cache
 
 
@@ -41,7 +45,9 @@ class NativeEngine:
     network
         A `GPT2LMHeadModel` as `models.paper.network.build_gpt2` makes it; its weights are copied.
     precision
-        `float32`, `bfloat16`, or `auto`: bfloat16 where the processor has AVX512-BF16.
+        Of weights, keys and values: `float32`; `bfloat16`, summed as float32 (AVX512-BF16); `float16`, summed
+        as float16 for at most 32 terms and then as float32 (AVX512-FP16): logits come out closer than with
+        bfloat16; or `auto`: the fastest that the processor has.
 
     Raises
     ------
@@ -53,10 +59,9 @@ class NativeEngine:
         fault = _find_misfit(network)
         if fault:
             raise ConfigError(f"engine 'native' cannot run this network: {fault}; take 'torch'")
-        if precision not in ("auto", "float32", "bfloat16"):
-            raise ConfigError(f"precision {precision!r}: unknown; known are auto, float32, bfloat16")
-        if precision == "auto":
-            precision = "bfloat16" if has_bfloat16() else "float32"
+        if precision not in ("auto", *PRECISIONS):
+            raise ConfigError(f"precision {precision!r}: unknown; known are auto, {', '.join(PRECISIONS)}")
+        precision = find_precision() if precision == "auto" else precision
         config = network.config
         self.vocab_size, self.eos_id = config.vocab_size, config.eos_token_id
         self.n_positions: int | None = config.n_positions
@@ -114,17 +119,21 @@ def is_native_available(network: nn.Module) -> bool:
     if _find_misfit(network):
         return False
     try:
-        _load_library("bfloat16" if has_bfloat16() else "float32")
+        _load_library(find_precision())
     except ConfigError as error:
         logger.warning("sampling by torch, which is slower: %s", error)
         return False
     return True
 
 
-@cache
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 (AVX512-BF16)."""
-    return "avx512_bf16" in _read_processor().split()
+def find_precision() -> str:
+    """Name the fastest precision that the processor computes in."""
+    return next(name for name in PRECISIONS if has_precision(name))
+
+
+def has_precision(precision: str) -> bool:
+    """Whether the processor computes in a precision of `PRECISIONS`."""
+    return not PRECISIONS[precision] or PRECISIONS[precision] in _read_processor().split()
 
 
 def _find_misfit(network: nn.Module) -> str:
@@ -133,8 +142,8 @@ def _find_misfit(network: nn.Module) -> str:
         return "it is no GPT-2"
     if config.activation_function not in ("gelu_pytorch_tanh", "gelu_new"):
         return f"its activation is {config.activation_function}, not gelu_pytorch_tanh"
-    if config.n_embd % (2 * LANES) or (config.n_embd // config.n_head) % LANES:
-        return f"its width must be a multiple of {2 * LANES} and that of its heads of {LANES}"
+    if config.n_embd % 64 or (config.n_embd // config.n_head) % 32:
+        return "its width must be a multiple of 64, and that of its heads of 32"
     if config.layer_norm_epsilon != 1e-5 or (config.n_inner or 4 * config.n_embd) != 4 * config.n_embd:
         return "its layers differ from GPT-2's"
     return ""
@@ -160,12 +169,14 @@ def _at(array: NDArray[Any]) -> ctypes.c_void_p:
 @cache
 def _load_library(precision: str) -> ctypes.CDLL:
     """Build the engine, unless it was before, and load it."""
-    flags = [*FLAGS, "-march=native", *(["-DBFLOAT16"] if precision == "bfloat16" else [])]
+    flags = [*FLAGS, f"-D{precision.upper()}"]
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))), None)
     if compiler is None:
         raise ConfigError("no C compiler (cc, gcc or clang) is installed")
-    if precision == "bfloat16" and not has_bfloat16():
-        raise ConfigError("precision 'bfloat16' needs a processor with AVX512-BF16; take 'float32'")
+    if not has_precision(precision):
+        raise ConfigError(
+            f"precision {precision!r} needs a processor with {PRECISIONS[precision]}; take 'float32'"
+        )
     source = SOURCE.read_bytes()
     key = hashlib.sha256("\n".join([compiler, *flags, _read_processor()]).encode() + source).hexdigest()[:20]
     name = f"engine-{key}.so"

@@ -32,8 +32,8 @@ def make_engine(network: nn.Module, engine: str = "auto", *, precision: str = "a
         `native` (GPT-2 alone), `torch`, `transformers` (GPT-2 alone), or `auto`: `native` where it can be
         had, else `torch`.
     precision
-        Of `native`: `float32`, `bfloat16` (weights, keys and values; sums stay float32), or `auto`: bfloat16
-        where the processor multiplies it. The others compute in the network's own precision.
+        Of `native`, see `NativeEngine`: `float32`, `bfloat16`, `float16`, or `auto`: the fastest that the
+        processor has. The others compute in the network's own precision.
 
     Raises
     ------
