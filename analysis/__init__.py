@@ -5,6 +5,7 @@ what. The same functions read a simulated day. Nothing here learns and nothing h
 """
 
 from analysis.cleaning import CleaningConfig, clean_tracks, compute_session_spans, move_to_walkable
+from analysis.dbscan import DbscanConfig, detect_clusters, sweep_clusters
 from analysis.divergences import (
     Divergence,
     compute_divergence,
@@ -24,7 +25,14 @@ from analysis.lift import Lift, compute_lift
 from analysis.measurement import MeasurementConfig, observe
 from analysis.measurement_fit import estimate_measurement
 from analysis.noise_floors import NoiseFloor
-from analysis.plots import plot_floor, plot_heatmap, plot_heatmap_difference, plot_lift, plot_zone_kpis
+from analysis.plots import (
+    plot_cluster_sweep,
+    plot_floor,
+    plot_heatmap,
+    plot_heatmap_difference,
+    plot_lift,
+    plot_zone_kpis,
+)
 from analysis.session_sample import UNITS, SessionSample, sample_sessions
 from analysis.stops import StopConfig, Stops, detect_stops
 from analysis.validation import MIN_SESSIONS, Validation, compare_samples, summarise_calibration
@@ -34,6 +42,7 @@ __all__ = [
     "MIN_SESSIONS",
     "UNITS",
     "CleaningConfig",
+    "DbscanConfig",
     "Divergence",
     "FloorChecks",
     "JourneyConfig",
@@ -59,6 +68,7 @@ __all__ = [
     "count_by_category",
     "count_by_zone",
     "count_cell_visits",
+    "detect_clusters",
     "detect_stops",
     "estimate_divergence_floor",
     "estimate_measurement",
@@ -72,6 +82,7 @@ __all__ = [
     "noise_floor",
     "observe",
     "plot_calibration",
+    "plot_cluster_sweep",
     "plot_distributions",
     "plot_floor",
     "plot_heatmap",
@@ -82,5 +93,6 @@ __all__ = [
     "sample_sessions",
     "save_observations",
     "summarise_calibration",
+    "sweep_clusters",
     "write_table",
 ]

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis import schema as c
 from analysis.arrays import BoolArray, IntArray
 from analysis.cleaning import CleaningConfig, clean_tracks, compute_session_spans
+from analysis.dbscan import DbscanConfig, detect_clusters
 from analysis.io import Observations
 from analysis.picks import TrackRows, assign_picks
 from analysis.stops import StopConfig, compute_speeds, detect_stops
@@ -23,7 +24,7 @@ class JourneyConfig:
     Attributes
     ----------
     cleaning, stops
-        How fixes become positions, and positions stops.
+        How fixes become positions, and positions stops: slow stretches, or clusters (`DbscanConfig`).
     min_dwell_s
         Shorter stops count only if something was bought there.
     merge_gap_s
@@ -35,7 +36,7 @@ class JourneyConfig:
     """
 
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
-    stops: StopConfig = field(default_factory=StopConfig)
+    stops: StopConfig | DbscanConfig = field(default_factory=StopConfig)
     min_dwell_s: int = 4
     merge_gap_s: int = 20
     max_checkout_dwell_s: int = 15
@@ -110,7 +111,10 @@ def build_journeys(
     session = np.asarray(pd.factorize(positions[c.SESSION_ID])[0], dtype="int64")
     rows = _collect_rows(session, positions, len(session_ids))
     bought = _compute_bought(lines, len(session_ids), store)
-    found = detect_stops(session, rows.t_s, rows.xy, store, bought=bought, config=config.stops)
+    if isinstance(config.stops, DbscanConfig):
+        found = detect_clusters(session, rows.t_s, rows.xy, store, config=config.stops)
+    else:
+        found = detect_stops(session, rows.t_s, rows.xy, store, bought=bought, config=config.stops)
     stops = pd.DataFrame(
         {"session": found.session, "zone": found.zone, c.T_S: found.t_s, c.DWELL_S: found.dwell_s}
     ).assign(x=found.xy[:, 0], y=found.xy[:, 1])

@@ -137,6 +137,35 @@ def plot_lift(lifts: Mapping[str, Lift], *, ax: Axes | None = None, unit: str = 
     return ax
 
 
+def plot_cluster_sweep(sweep: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of purchases that stops explain against how many zones they name, a line per radius.
+
+    Parameters
+    ----------
+    sweep
+        What `sweep_clusters` gave. Points of a line are values of `min_samples`, written beside them; other
+        ways of finding stops are single points.
+    """
+    ax = _new_axes(ax)
+    clusters = sweep[sweep["method"] == "dbscan"]
+    radii = sorted(clusters["eps_m"].unique())
+    for index, radius in enumerate(radii):
+        line = clusters[clusters["eps_m"] == radius].sort_values("min_samples")
+        shade = (0.25 + 0.65 * index / max(len(radii) - 1, 1),) * 3
+        ax.plot(line["zones_per_session"], line["recall"], "o-", color=shade, label=f"DBSCAN, {radius:g} m")
+        for point in line.itertuples():
+            where = (point.zones_per_session, point.recall)
+            ax.annotate(f"{point.min_samples:.0f}", where, xytext=(4, -9), textcoords="offset points", size=7)
+    for marker, (method, point) in zip(
+        "sD^v", sweep[sweep["method"] != "dbscan"].groupby("method"), strict=False
+    ):
+        name = str(method).replace("_", " ").replace("hmm", "HMM")
+        ax.plot(point["zones_per_session"], point["recall"], marker, color="#a4442f", label=name)
+    ax.set(xlabel="Zones stopped at per session", ylabel="Share of receipt lines at a stop", ylim=(0.0, 1.03))
+    ax.legend(fontsize=8, loc="lower right")
+    return ax
+
+
 def _new_axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
