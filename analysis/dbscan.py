@@ -109,7 +109,7 @@ def sweep_clusters(
     store: Store,
     *,
     eps_m: Sequence[float] = (0.5, 1.0, 1.5, 2.5, 4.0),
-    min_samples: Sequence[int] = (5, 10, 15, 20, 30),
+    min_samples: Sequence[int] = (4, 6, 8, 10, 12, 15, 18),
     config: DbscanConfig | None = None,
 ) -> pd.DataFrame:
     """Compare stops with purchases over a range of parameters, and with the stops of `analysis.stops`.
