@@ -24,7 +24,7 @@ FILES = {
 def later_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of 120 more visits to the corner shop."""
     folder = tmp_path_factory.mktemp("later-days")
-    days = observe_reference_shopper(bundled_store("corner-shop"), n_shoppers=120, seed=1)
+    days = observe_reference_shopper(bundled_store("corner-shop"), n_shoppers=120, seed=2, town=1)
     save_observations(days, folder)
     return folder
 
