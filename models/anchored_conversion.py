@@ -17,6 +17,7 @@ from models.velocity_needs import VelocityNeeds
 from models.vocabulary import AttributeCoder
 
 PLANNED_BIAS = -1.5  # of a category of which nothing is known; as a new `ConversionModel` starts
+N_TURNS = 3  # it starts near the answer
 NEW_TO_OLD = 0.5  # standard deviations of the priors, where an old value takes the place of the published one
 
 
@@ -71,7 +72,7 @@ def refit_conversion(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(model.anchors[name].mean)
-    model.fit(journeys, store, rng=rng)
+    model.fit(journeys, store, rng=rng, n_turns=N_TURNS)
     fitted = ConversionModel(store.categories, tuple(store.sku_index), coder)
     fitted.load_state_dict(model.state_dict())
     _blend_units(fitted, old, journeys, store)

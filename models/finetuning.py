@@ -288,6 +288,7 @@ def write_finetuned(
     *,
     n_sessions: int | None = None,
     seed: int = 0,
+    config: FinetuningConfig | None = None,
 ) -> ShopperModel:
     """Fine-tune a model and write its folder `out`, which must not be there yet or be a model folder.
 
@@ -297,9 +298,8 @@ def write_finetuned(
         If `out` is something else than a model folder; see also `finetune_model`.
     """
     with writing_folder(out, parts=MODEL_PARTS) as folder:
-        model = finetune_model(
-            prior, store, observations, n_sessions=n_sessions, rng=np.random.default_rng(seed)
-        )
+        rng = np.random.default_rng(seed)
+        model = finetune_model(prior, store, observations, n_sessions=n_sessions, rng=rng, config=config)
         model.save_pretrained(folder)
         write_finetuned_card(model, folder, seed=seed)
     return model
