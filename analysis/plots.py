@@ -151,7 +151,7 @@ def plot_cluster_sweep(sweep: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     radii = sorted(clusters["eps_m"].unique())
     for index, radius in enumerate(radii):
         line = clusters[clusters["eps_m"] == radius].sort_values("min_samples")
-        shade = (0.25 + 0.65 * index / max(len(radii) - 1, 1),) * 3
+        shade = (0.1 + 0.65 * index / max(len(radii) - 1, 1),) * 3
         ax.plot(line["zones_per_session"], line["recall"], "o-", color=shade, label=f"DBSCAN, {radius:g} m")
         for point in line.itertuples():
             where = (point.zones_per_session, point.recall)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def build_grammar(store: Store, tokenizer: JourneyTokenizer, encoding: TextEncod
 
 
 def measure_legality(
-    grammar: Grammar, sequences: list[NDArray[np.integer[Any]]], door_id: int
+    grammar: Grammar, sequences: Sequence[NDArray[np.integer[Any]]], door_id: int
 ) -> dict[str, float]:
     """Measure how much of what was observed the grammar can write.
 

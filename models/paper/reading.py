@@ -174,7 +174,7 @@ def decode_journeys(
     store: Store,
     encoding: TextEncoding,
     *,
-    session_ids: Sequence[str] | None = None,
+    session_ids: Sequence[str] | NDArray[Any] | None = None,
     is_raw: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn token sequences into tables.
@@ -235,7 +235,7 @@ def read_journeys(
     store: Store,
     encoding: TextEncoding,
     *,
-    session_ids: Sequence[str] | None = None,
+    session_ids: Sequence[str] | NDArray[Any] | None = None,
     is_raw: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn lines of text into positions and picks; see `decode_journeys`."""
