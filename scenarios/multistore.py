@@ -40,7 +40,8 @@ from models.towns import TownPolicy, draw_town
 from models.velocity_needs import VelocityNeeds
 from simulator import Itineraries, Luck, draw_population, plan_itineraries
 
-N_JOURNEYS = 320  # in each store
+N_TOWNS = 6  # that walk each store, so that the store does not tell the town
+N_JOURNEYS = 64  # of each town
 N_VALIDATION_STORES, N_VALIDATION_JOURNEYS = 16, 100
 TOWN_SHARE = 0.8  # of the stores are walked by a town's own tastes, the others by the reference shopper
 SIZE = {"n_embd": 96, "n_layer": 3, "n_head": 2, "n_relation": 48}
@@ -50,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 def build_multistore_model(
     *,
-    n_stores: int = 300,
+    n_stores: int = 400,
     n_steps: int = 8000,
     seed: int = 1,
     on_look: Callable[[GPT2Pointer, int, float, float], None] | None = None,
@@ -71,12 +72,14 @@ def build_multistore_model(
     torch.set_num_threads(1)
     for_stores, for_validation, for_training, for_needs = np.random.SeedSequence(seed).spawn(4)
     stores = [
-        draw_walked_store(np.random.default_rng(child), n_journeys=N_JOURNEYS)
+        walked
         for child in tqdm(for_stores.spawn(n_stores), desc="stores", unit="store", disable=None)
+        for walked in draw_walked_store(np.random.default_rng(child), N_TOWNS, N_JOURNEYS)
     ]
     validation = [
-        draw_walked_store(np.random.default_rng(child), n_journeys=N_VALIDATION_JOURNEYS)
+        walked
         for child in for_validation.spawn(N_VALIDATION_STORES)
+        for walked in draw_walked_store(np.random.default_rng(child), 2, N_VALIDATION_JOURNEYS)
     ]
     rng = np.random.default_rng(for_training)
     with torch.random.fork_rng():
@@ -93,7 +96,7 @@ def build_multistore_model(
     knowledge = {
         "kind": "multistore",
         "n_stores": n_stores,
-        "n_journeys": n_stores * N_JOURNEYS,
+        "n_journeys": n_stores * N_TOWNS * N_JOURNEYS,
         "n_steps": n_steps,
         "seed": seed,
         "history": [{k: round(v, 4) for k, v in look.items()} for look in history],
@@ -118,9 +121,17 @@ def complete_model(network: GPT2Pointer, rng: np.random.Generator, knowledge: di
     )
 
 
-def draw_walked_store(rng: np.random.Generator, *, n_journeys: int) -> TrainingStore:
-    """Draw a store and a town, and let its shoppers walk."""
-    return walk_store(build_store(draw_recipe(rng), rng), rng, n_journeys=n_journeys)
+def draw_walked_store(rng: np.random.Generator, n_towns: int, n_journeys: int) -> list[TrainingStore]:
+    """Draw a store, and several towns whose shoppers walk it."""
+    store = build_store(draw_recipe(rng), rng)
+    walked = [walk_store(store, rng, n_journeys=n_journeys) for _ in range(n_towns)]
+    lean = replace(  # hundreds of stores are kept in memory: without what the policy does not read
+        view_layout(store),
+        store=replace(store),
+        leg_notice=np.zeros((0, 0, 0), dtype=np.float32),
+        place_sight=np.zeros((0, 0), dtype=np.float32),
+    )
+    return [replace(town, view=lean) for town in walked]
 
 
 def walk_store(store: Store, rng: np.random.Generator, *, n_journeys: int) -> TrainingStore:
@@ -139,15 +150,8 @@ def walk_store(store: Store, rng: np.random.Generator, *, n_journeys: int) -> Tr
     ages = np.array(COMMON_LEVELS.levels["age_band"][1:], dtype=object)
     attributes = {**population.attributes, "age_band": rng.choice(ages, n_journeys)}
     journeys = encode_itineraries(itineraries, attributes)
-    view = view_layout(store)
-    lean = replace(  # hundreds of stores are kept in memory: without what the policy does not read
-        view,
-        store=replace(store),
-        leg_notice=np.zeros((0, 0, 0), dtype=np.float32),
-        place_sight=np.zeros((0, 0), dtype=np.float32),
-    )
     planned = np.ones((journeys.n, len(store.categories)))
-    return TrainingStore(lean, journeys, planned, COMMON_LEVELS.encode(attributes))
+    return TrainingStore(view_layout(store), journeys, planned, COMMON_LEVELS.encode(attributes))
 
 
 def _draw_behaviour(rng: np.random.Generator) -> ReferenceBehaviour:
@@ -210,7 +214,7 @@ Shoppers for a store that nobody has observed yet, and the start of `storesim fi
 
 | what | value |
 | --- | --- |
-| data | {known["n_journeys"]} journeys in {known["n_stores"]} random stores, a town of shoppers in each |
+| data | {known["n_journeys"]} journeys in {known["n_stores"]} random stores, each walked by {N_TOWNS} towns |
 | network | GPT-2 over zones and stops, {size / 1e6:.2f} M weights |
 | recipe | {known["n_steps"]} steps, seed {known["seed"]} |
 | loss in unseen random stores | {best:.3f} nats a decision (next zone and dwell) |
@@ -223,7 +227,7 @@ are those of docs/model.md; the tastes of the towns are drawn wide and are no cl
     )
 
 
-def main(out: str, n_stores: str = "300", n_steps: str = "8000", seed: str = "1") -> None:
+def main(out: str, n_stores: str = "400", n_steps: str = "8000", seed: str = "1") -> None:
     """Write the model's folder."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with writing_folder(Path(out), parts=MODEL_PARTS) as folder:

@@ -10,7 +10,7 @@ from simulator import Luck, draw_population, plan_itineraries
 @pytest.fixture(autouse=True)
 def few_stores_to_look_at(monkeypatch):
     monkeypatch.setattr("scenarios.multistore.N_VALIDATION_STORES", 2)
-    monkeypatch.setattr("scenarios.multistore.N_JOURNEYS", 64)
+    monkeypatch.setattr("scenarios.multistore.N_TOWNS", 2)
 
 
 def shop(model, store, n=200):
@@ -21,7 +21,7 @@ def shop(model, store, n=200):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_walked_journeys_take_what_stands_at_their_stops(seed):
-    walked = draw_walked_store(np.random.default_rng(seed), n_journeys=40)
+    walked = draw_walked_store(np.random.default_rng(seed), 2, 40)[1]
     journeys, store = walked.journeys, walked.view.store
     zone = journeys.zone[journeys.pick_row, journeys.pick_stop]
     assert journeys.n == 40
