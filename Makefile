@@ -14,7 +14,9 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model test check bench-market bench-worlds bench-speed bench-soundness format constraints clean
+.PHONY: help setup demo bundled-model test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
+	bench-paper-encoding bench-paper-policies bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
+	format constraints clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -60,6 +62,23 @@ bench-speed: setup  ## journeys a second, and where the time goes
 
 bench-soundness: setup  ## positions, purchases, money and reproducibility: what must hold, counted
 	$(BIN)/python -m benchmarks.soundness $(BENCH_FLAGS)
+
+bench-paper: bench-paper-encoding bench-paper-policies bench-paper-finetuning bench-paper-decoding bench-paper-throughput  ## all experiments on the paper's method (two hours)
+
+bench-paper-encoding: setup  ## stops by DBSCAN against purchases; lengths and tokens of journeys as text
+	$(BIN)/python -m benchmarks.paper.encoding $(BENCH_FLAGS)
+
+bench-paper-policies: setup  ## every policy against held-out days: divergences beside their noise floors
+	$(BIN)/python -m benchmarks.paper.policies $(BENCH_FLAGS)
+
+bench-paper-finetuning: setup  ## how many visits of a new store are enough
+	$(BIN)/python -m benchmarks.paper.finetuning $(BENCH_FLAGS)
+
+bench-paper-decoding: setup  ## our decoder against generate() of transformers, tokens a second
+	$(BIN)/python -m benchmarks.paper.decoding $(BENCH_FLAGS)
+
+bench-paper-throughput: setup  ## our training loop against a Trainer of transformers, tokens a second
+	$(BIN)/python -m benchmarks.paper.throughput $(BENCH_FLAGS)
 
 format: setup  ## let ruff put the format right
 	$(BIN)/ruff check --fix .
