@@ -227,7 +227,7 @@ def compute_loss(
 
     `tokens` and `targets` are (n, n_steps). Only states with a target meet the output matrix.
     """
-    with torch.autocast(tokens.device.type, torch.bfloat16, enabled=_uses_bfloat16(tokens.device, config)):
+    with torch.autocast(tokens.device.type, torch.bfloat16, enabled=uses_bfloat16(tokens.device, config)):
         hidden = read_tokens(network, tokens)
         at = (targets != IGNORED).flatten().nonzero()[:, 0]
         logits = network.lm_head(hidden.flatten(0, 1)[at])
@@ -299,7 +299,8 @@ def _cut(
     return [np.asarray(s, dtype=np.int64)[:limit] for s in sequences if len(s) > config.n_prompt]
 
 
-def _uses_bfloat16(device: torch.device, config: LanguageTrainingConfig) -> bool:
+def uses_bfloat16(device: torch.device, config: LanguageTrainingConfig) -> bool:
+    """Whether training on a device computes in bfloat16: as asked, or with "auto" where it pays."""
     if config.precision != "auto":
         return config.precision == "bfloat16"
     if device.type == "cuda":
