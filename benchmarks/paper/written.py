@@ -21,13 +21,14 @@ Counts = Mapping[str, csr_array]  # figure -> counts of each journey and bin
 def count_written(
     sequences: Sequence[NDArray[np.integer[Any]]], meanings: Meanings, store: Store, encoding: TextEncoding
 ) -> Counts:
-    """Count fixes by cell and receipt lines by zone and by category, of each journey.
+    """Count fixes (or seconds) by cell and receipt lines by zone and by category, of each journey.
 
     Codes where nobody can stand have one bin of their own, the last.
     """
     visits = read_cell_visits(sequences, meanings, encoding)
     n, journey, n_cells = len(sequences), visits.journey, store.grid.n_cells
-    seconds = visits.stay_s if encoding.kind == "time" else np.ones(len(visits.cell))
+    step_s = store.grid.cell_m / encoding.speed_mps
+    seconds = visits.stay_s + step_s if encoding.kind == "time" else np.ones(len(visits.cell))
     cell = np.where(visits.cell >= 0, visits.cell, n_cells)
     home = np.vstack(
         [find_homes(store, encoding.reach_m), np.full((1, len(store.categories)), -1, dtype=np.int64)]

@@ -1,0 +1,89 @@
+"""What the experiments on market-a share: its days, and policies fitted once and kept."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis import Journeys, Observations, build_journeys, clean_tracks, load_observations
+from benchmarks.common import CACHE, find_market
+from layouts import Store, load_store
+from models import ShopperModel, encode_journeys, fit_model, load_model
+from models.policies import load_policy
+from models.policy_fitting import Observed, fit_policy
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """Observations of one store with what is made of them."""
+
+    observations: Observations
+    positions: pd.DataFrame
+    journeys: Journeys
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all policies share."""
+
+    store: Store
+    training: Days
+    held_out: Days
+    base: ShopperModel  # the layout policy's model: its needs and conversion serve all of them
+    cache: Path
+    options: argparse.Namespace
+
+
+def prepare(options: argparse.Namespace) -> Setting:
+    """Read market-a, and train (or find) the model whose needs and conversion all policies share."""
+    torch.set_num_threads(1)
+    market = find_market(options.data, "market-a")
+    store = load_store(market / "store")
+    training, held_out = (read_days(market / name, store) for name in ("observations", "held-out-days"))
+    cache = CACHE / ("paper-quick" if options.quick else "paper")
+    folder = cache / "layout-model"
+    if not folder.exists():
+        preset = "tiny" if options.quick else "small"
+        rng = np.random.default_rng(options.seed)
+        fit_model(store, training.observations, preset=preset, rng=rng).save_pretrained(folder)
+    return Setting(store, training, held_out, load_model(folder), cache, options)
+
+
+def read_days(folder: Path, store: Store) -> Days:
+    observations = load_observations(folder, store)
+    positions = clean_tracks(observations.tracks, store)
+    return Days(observations, positions, build_journeys(observations, store, positions=positions))
+
+
+def fit(name: str, setting: Setting) -> Any:
+    """Fit a policy, or find it fitted before."""
+    folder = setting.cache / name
+    if not folder.exists():
+        encoded = encode_journeys(setting.training.journeys, setting.store)
+        rng = np.random.default_rng(setting.options.seed)
+        share = np.ones((encoded.n, len(setting.store.categories)))
+        days, attributes = setting.training, setting.base.policy.attributes  # type: ignore[attr-defined]
+        observed = Observed(setting.store, days.positions, days.journeys, encoded, share, attributes)
+        started = time.perf_counter()
+        preset = "tiny" if setting.options.quick else "small"
+        policy, _ = fit_policy(
+            name,
+            observed,
+            preset=preset,
+            rng=rng,
+            checkpoints=setting.cache / f"{name}-training" if name == "paper" else None,
+        )
+        print(f"{name}: fitted in {time.perf_counter() - started:.0f} s", flush=True)
+        policy.save_pretrained(folder)  # type: ignore[attr-defined]
+    return load_policy(folder)
+
+
+def format_ratio(row: dict[str, Any]) -> str:
+    return f"{row['value']:.4f}/{row['floor']:.4f} = {row['ratio']:.2f}"
