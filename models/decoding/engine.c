@@ -66,10 +66,10 @@ typedef struct {
     Layer *layers;
     float *weights;
 } Engine;
-typedef struct { /* what a step needs; keys and values lie by slot, layer and head */
+typedef struct { /* what a step needs; keys and values lie by slot and layer */
     float *hidden, *wide, *scores, *logits;
     word *packed, *scratch, *keys, *values;
-    size_t n_cached; /* words of the keys, and of the values, of one head */
+    size_t n_cached; /* words of the keys, and of the values, of one layer and slot */
 } Workspace;
 
 static void *allocate(size_t n_bytes) { /* zero; on a cache line, or on huge pages */
@@ -171,51 +171,54 @@ static void apply_gelu(float *x, int n) { /* tanh form: x / (1 + exp(-2 sqrt(2 /
     }
 }
 
-/* to += vectors[k] * factors[k] for a few k, a multiple of 4; fetches what lies `ahead` for the next call */
-static inline void add_products(float *to, int n, const word *vectors, int stride, const word *factors, size_t ahead) {
+/* to += vectors[k] * factors[k] for a few k, a multiple of 4 */
+static inline void add_products(float *to, int n, const word *vectors, int stride, const word *factors) {
     sums s[4] = {0};
     for (int k = 0; k < n; k += 4)
         for (int j = 0; j < 4; j++, vectors += stride) {
-            __builtin_prefetch(vectors + ahead);
             s[j] = dot(s[j], load_words(vectors), repeat(factors[k + j]));
         }
     add(to, (s[0] + s[1]) + (s[2] + s[3]));
 }
 
-/* One head of one row. Keys lie [block of WORDS positions][n_words][position in the block], values
-   [position / PER_WORD][width], so that neither needs sums across lanes. */
-static void attend(const float *query, int width, int n_positions, const word *keys, const word *values,
-                   size_t to_next, Workspace *w, float *out) {
-    enum { STRIDE = WORDS / PER_WORD };
-    const int n_words = width / PER_WORD, n_padded = (n_positions + WORDS - 1) / WORDS * WORDS;
-    const int chunk = n_words < CHUNK ? n_words : CHUNK;
-    float *scores = w->scores;
+static void apply_softmax(float *x, int n, int n_padded) { /* what pads becomes 0 */
     vec highest = (vec){0} - 1e30f;
-    for (int i = 0; i < width; i++) out[i] = query[i] / sqrtf((float)width);
-    pack_row(w->scratch, out, width);
-    memset(scores, 0, n_padded * sizeof *scores);
-    memset(out, 0, width * sizeof *out);
-    for (int t = 0; t < n_padded; t += WORDS)
-        for (int i = 0; i < n_words; i += chunk, keys += chunk * WORDS)
-            add_products(scores + t, chunk, keys, WORDS, w->scratch + i, to_next);
-    for (int t = n_positions; t < n_padded; t++) scores[t] = -1e30f;
-    for (int t = 0; t < n_padded; t += LANES) highest = larger(highest, load(scores + t));
+    for (int t = n; t < n_padded; t++) x[t] = -1e30f;
+    for (int t = 0; t < n_padded; t += LANES) highest = larger(highest, load(x + t));
     for (int i = 1; i < LANES; i++) highest[0] = highest[i] > highest[0] ? highest[i] : highest[0];
     for (int t = 0; t < n_padded; t += LANES)
-        store(scores + t, exponential(larger(load(scores + t) - highest[0], (vec){0} - 80.0f)));
-    for (int t = n_positions; t < n_padded; t++) scores[t] = 0.0f;
-    pack_row(w->scratch, scores, n_padded);
+        store(x + t, exponential(larger(load(x + t) - highest[0], (vec){0} - 80.0f)));
+    for (int t = n; t < n_padded; t++) x[t] = 0.0f;
+    const float scale = 1.0f / total(x, n_padded);
+    for (int t = 0; t < n_padded; t += LANES) store(x + t, load(x + t) * scale);
+}
+
+/* All heads of one row. Keys lie [block of WORDS positions][n_words][position in the block], values
+   [position / PER_WORD][width]: neither needs sums across lanes, and both are read from end to end. */
+static void attend(const Engine *e, Workspace *w, const float *query, int n, const word *keys, const word *values,
+                   float *out) {
+    enum { STRIDE = WORDS / PER_WORD };
+    const int width = e->width, head_width = width / e->n_heads, head_words = head_width / PER_WORD;
+    const int n_padded = (n + WORDS - 1) / WORDS * WORDS, chunk = head_words < CHUNK ? head_words : CHUNK;
+    const float scale = 1.0f / sqrtf((float)head_width);
+    for (int i = 0; i < width; i++) out[i] = query[i] * scale;
+    pack_row(w->scratch, out, width);
+    memset(w->scores, 0, e->n_heads * n_padded * sizeof *w->scores);
+    memset(out, 0, width * sizeof *out);
+    for (int t = 0; t < n_padded; t += WORDS)
+        for (int i = 0; i < width / PER_WORD; i += chunk, keys += chunk * WORDS)
+            add_products(w->scores + i / head_words * n_padded + t, chunk, keys, WORDS, w->scratch + i);
+    for (int h = 0; h < e->n_heads; h++) apply_softmax(w->scores + h * n_padded, n, n_padded);
+    pack_row(w->scratch, w->scores, e->n_heads * n_padded);
     for (int t = 0; t < n_padded / PER_WORD; t += STRIDE, values += STRIDE * width)
         for (int i = 0; i < width; i += WORDS)
-            add_products(out + i, STRIDE, values + i, width, w->scratch + t, to_next);
-    const float scale = 1.0f / total(scores, n_padded);
-    for (int i = 0; i < width; i++) out[i] *= scale;
+            add_products(out + i, STRIDE, values + i, width, w->scratch + i / head_width * n_padded / PER_WORD + t);
 }
 
 /* One step of some rows: row r is in slot slots[r], reads tokens[r] at positions[r]; leaves w->hidden. */
 static void step(const Engine *e, Workspace *w, int n_rows, const int *slots, const int32_t *tokens,
                  const int *positions) {
-    const int width = e->width, head_width = width / e->n_heads, n_words = width / PER_WORD;
+    const int width = e->width, n_words = width / PER_WORD;
     float *hidden = w->hidden, *wide = w->wide, *row = w->scores;
     for (int r = 0; r < n_rows; r++)
         for (int i = 0; i < width; i++)
@@ -230,19 +233,15 @@ static void step(const Engine *e, Workspace *w, int n_rows, const int *slots, co
         multiply(&layer->attend, n_rows, w->packed, wide);
         for (int r = 0; r < n_rows; r++) {
             const int t = positions[r];
-            float *out = hidden + (n_rows + r) * width; /* the second half of `hidden` */
-            for (int h = 0; h < e->n_heads; h++, out += head_width) {
-                const float *query = wide + (size_t)r * 3 * width + h * head_width;
-                const size_t cache = (((size_t)slots[r] * e->n_layers + l) * e->n_heads + h) * w->n_cached;
-                word *keys = w->keys + cache, *values = w->values + cache;
-                pack_row(w->scratch, query + width, head_width);
-                for (int i = 0; i < head_width / PER_WORD; i++)
-                    keys[(t / WORDS * (head_width / PER_WORD) + i) * WORDS + t % WORDS] = w->scratch[i];
-                pack_row(w->scratch, query + 2 * width, head_width);
-                element *value = (element *)(values + t / PER_WORD * head_width) + t % PER_WORD;
-                for (int i = 0; i < head_width; i++) value[i * PER_WORD] = ((element *)w->scratch)[i];
-                attend(query, head_width, t + 1, keys, values, w->n_cached, w, out);
-            }
+            const float *query = wide + (size_t)r * 3 * width;
+            const size_t cache = ((size_t)slots[r] * e->n_layers + l) * w->n_cached;
+            word *keys = w->keys + cache, *values = w->values + cache;
+            pack_row(w->scratch, query + width, width);
+            for (int i = 0; i < n_words; i++) keys[(t / WORDS * n_words + i) * WORDS + t % WORDS] = w->scratch[i];
+            pack_row(w->scratch, query + 2 * width, width);
+            element *value = (element *)(values + t / PER_WORD * width) + t % PER_WORD;
+            for (int i = 0; i < width; i++) value[i * PER_WORD] = ((element *)w->scratch)[i];
+            attend(e, w, query, t + 1, keys, values, hidden + (n_rows + r) * width); /* its second half */
         }
         pack_row(w->packed, hidden + n_rows * width, n_rows * width);
         multiply(&layer->attended, n_rows, w->packed, wide);
@@ -288,11 +287,11 @@ static int64_t draw(float *logits, int64_t n, float temperature, double u) {
     return n - 1;
 }
 
-static Workspace open_workspace(const Engine *e, int n_slots) {
-    const int n_padded = (e->n_positions + WORDS - 1) / WORDS * WORDS, n_wide = 4 * e->width * n_slots;
-    const int n_row = n_padded > e->width ? n_padded : e->width;
-    Workspace w = {.n_cached = (size_t)n_padded * (e->width / e->n_heads) / PER_WORD};
-    const size_t n_cache = w.n_cached * e->n_heads * (e->n_layers * n_slots + 1); /* one to spare to prefetch */
+static Workspace open_workspace(const Engine *e, int n_slots, int n_positions) {
+    const int n_padded = (n_positions + WORDS - 1) / WORDS * WORDS, n_wide = 4 * e->width * n_slots;
+    const int n_row = e->n_heads * n_padded > e->width ? e->n_heads * n_padded : e->width;
+    Workspace w = {.n_cached = (size_t)n_padded * e->width / PER_WORD};
+    const size_t n_cache = w.n_cached * e->n_layers * n_slots;
     w.hidden = allocate(2 * e->width * n_slots * sizeof(float));
     w.wide = allocate(n_wide * sizeof(float));
     w.scores = allocate(n_row * sizeof(float));
@@ -340,7 +339,7 @@ void engine_close(Engine *e) {
 
 /* logits after each token of one sequence, [n][vocab] */
 void engine_logits(const Engine *e, int n, const int32_t *tokens, float *out) {
-    Workspace w = open_workspace(e, 1);
+    Workspace w = open_workspace(e, 1, n);
     for (int t = 0, slot = 0; t < n; t++) {
         step(e, &w, 1, &slot, tokens + t, &t);
         score_tokens(e, &w, w.hidden, e->vocab, NULL);
@@ -356,7 +355,7 @@ void engine_sample(const Engine *e, int n, int n_slots, int stride, int32_t *tok
                    int32_t *states, const int32_t *limits, int n_uniforms, const double *uniforms,
                    const int32_t *state_of_token, const int64_t *allowed_offsets, const int32_t *allowed_tokens,
                    int eos, float temperature) {
-    Workspace w = open_workspace(e, n_slots);
+    Workspace w = open_workspace(e, n_slots, stride);
     int slots[n_slots], rows[n_slots], positions[n_slots], n_sampled[n_slots], n_running = 0, next = 0;
     int32_t reads[n_slots];
     for (int s = 0; s < n_slots; s++) slots[s] = s;
