@@ -1,63 +1,10 @@
 /* GPT-2, one token at a time for a few sequences at once, sampled under a grammar. One thread, no globals.
 
-   What is multiplied is kept in words, as many as fill a vector: floats; pairs of bfloat16 values (-DBFLOAT16),
-   which one instruction multiplies and adds up as floats; or float16 values (-DFLOAT16), whose products are
-   added up as float16 for at most CHUNK words and then go to a float. Each sum is taken in an order that
-   depends on its own sequence alone, so a sequence gets the same bits whatever runs beside it.
+   Each sum is taken in an order that depends on its own sequence alone, so a sequence gets the same bits
+   whatever runs beside it. Sequences take turns in a few slots, so that their keys and values stay in the
+   processor's cache. */
+#include "vectors.h"
 
-   Sequences take turns in a few slots, so that their keys and values stay in the processor's cache. */
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
-enum { LANES = 16 }; /* LANES: floats in a vector; a processor with shorter ones takes several instructions */
-typedef float vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
-static inline vec load(const float *from) { vec v; memcpy(&v, from, sizeof v); return v; }
-static inline void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
-
-/* element: what is stored; word: PER_WORD of them; words: a vector of WORDS; add: sums += words, in float */
-#if defined BFLOAT16
-#include <immintrin.h>
-typedef uint16_t element;
-typedef int32_t word;
-typedef ivec words;
-typedef vec sums;
-enum { PER_WORD = 2, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
-static inline sums dot(sums s, words a, words b) {
-    return (sums)_mm512_dpbf16_ps((__m512)s, (__m512bh)a, (__m512bh)b);
-}
-static inline void add(float *to, sums s) { store(to, load(to) + s); }
-static inline void pack(element *to, const float *from) { /* LANES elements */
-    _mm256_storeu_si256((__m256i *)to, (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from)));
-}
-#elif defined FLOAT16
-#include <immintrin.h>
-typedef _Float16 element, word;
-typedef _Float16 words __attribute__((vector_size(64)));
-typedef words sums;
-enum { PER_WORD = 1, WORDS = 2 * LANES, CHUNK = 32, TILE_PANELS = 1 };
-static inline sums dot(sums s, words a, words b) { return s + a * b; }
-static inline void add(float *to, sums s) {
-    __m256h half[2];
-    memcpy(half, &s, sizeof s);
-    for (int i = 0; i < 2; i++) store(to + i * LANES, load(to + i * LANES) + (vec)_mm512_cvtxph_ps(half[i]));
-}
-static inline void pack(element *to, const float *from) {
-    _mm256_storeu_ph(to, _mm512_cvtxps_ph(_mm512_loadu_ps(from)));
-}
-#else
-typedef float element, word;
-typedef vec words, sums;
-enum { PER_WORD = 1, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
-static inline sums dot(sums s, words a, words b) { return s + a * b; }
-static inline void add(float *to, sums s) { store(to, load(to) + s); }
-static inline void pack(element *to, const float *from) { memcpy(to, from, LANES * sizeof *to); }
-#endif
-
-typedef struct { const float *bias; word *panels; int n_in, n_out; } Matrix;
 typedef struct { const float *norm1, *norm2; Matrix attend, attended, widen, narrow; } Layer;
 typedef struct {
     int vocab, n_positions, width, n_layers, n_heads;
@@ -71,89 +18,6 @@ typedef struct { /* what a step needs; keys and values lie by slot and layer */
     word *packed, *scratch, *keys, *values;
     size_t n_cached; /* words of the keys, and of the values, of one layer and slot */
 } Workspace;
-
-static void *allocate(size_t n_bytes) { /* zero; on a cache line, or on huge pages */
-    const size_t page = 1 << 21, n_aligned = n_bytes < page ? 64 : page;
-    void *memory = NULL;
-    n_bytes = (n_bytes / n_aligned + 1) * n_aligned;
-    if (posix_memalign(&memory, n_aligned, n_bytes)) abort();
-#ifdef MADV_HUGEPAGE
-    if (n_aligned == page) madvise(memory, n_bytes, MADV_HUGEPAGE);
-#endif
-    return memset(memory, 0, n_bytes);
-}
-static inline words load_words(const word *from) { words w; memcpy(&w, from, sizeof w); return w; }
-static inline words repeat(word w) { return w - (words){0}; }
-static inline vec larger(vec a, vec b) { ivec m = a > b; return (vec)(((ivec)a & m) | ((ivec)b & ~m)); }
-static inline float total(const float *x, int n) { /* n lanes, a multiple of LANES, halved again and again */
-    vec v = load(x);
-    for (int i = LANES; i < n; i += LANES) v += load(x + i);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) v[i] += v[i + half];
-    return v[0];
-}
-static void pack_row(word *to, const float *from, int n) {
-    for (int i = 0; i < n; i += LANES) pack((element *)to + i, from + i);
-}
-static inline vec exponential(vec x) { /* Cephes' expf, relative error below 2e-7, for x from -87 to 87 */
-    const vec n = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* the nearest whole number */
-    x = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    vec p = x * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * x + 8.3334519073e-3f;
-    p = p * x + 4.1665795894e-2f;
-    p = p * x + 1.6666665459e-1f;
-    p = p * x + 5.0000001201e-1f;
-    p = p * x * x + x + 1.0f;
-    return (vec)((ivec)p + (__builtin_convertvector(n, ivec) << 23));
-}
-
-/* matrices: panels of WORDS outputs, each [n_in / PER_WORD][WORDS] */
-
-static Matrix make_matrix(const float **next, int n_in, int n_out) { /* from [n_in][n_out], then biases */
-    const float *from = *next, *bias = from + (size_t)n_in * n_out;
-    Matrix m = {bias, allocate((size_t)n_in * n_out * sizeof(element)), n_in, n_out};
-    float row[LANES];
-    element packed[LANES];
-    for (int i = 0; i < n_in; i++)
-        for (int o = 0; o < n_out; o++) {
-            if (o % LANES == 0) memcpy(row, from + (size_t)i * n_out + o, sizeof row), pack(packed, row);
-            size_t at = (((size_t)(o / WORDS) * (n_in / PER_WORD) + i / PER_WORD) * WORDS + o % WORDS) * PER_WORD;
-            ((element *)m.panels)[at + i % PER_WORD] = packed[o % LANES];
-        }
-    *next = bias + n_out;
-    return m;
-}
-
-/* some rows times some panels: of constant numbers, so that the sums stay in registers */
-static inline __attribute__((always_inline)) void multiply_tile(const int n_rows, const int n_panels, const Matrix *m,
-                                                                int panel, const word *in, float *out) {
-    const int n = m->n_in / PER_WORD, chunk = n < CHUNK ? n : CHUNK;
-    const word *panels = m->panels + (size_t)panel * n * WORDS;
-    out += panel * WORDS;
-    for (int r = 0; r < n_rows; r++)
-        memcpy(out + (size_t)r * m->n_out, m->bias + panel * WORDS, n_panels * WORDS * sizeof *out);
-    for (int start = 0; start < n; start += chunk) {
-        sums s[8][8] = {0};
-        for (int i = start; i < start + chunk; i++)
-            for (int p = 0; p < n_panels; p++)
-                for (int r = 0; r < n_rows; r++)
-                    s[r][p] = dot(s[r][p], load_words(panels + ((size_t)p * n + i) * WORDS), repeat(in[r * n + i]));
-        for (int r = 0; r < n_rows; r++)
-            for (int p = 0; p < n_panels; p++) add(out + (size_t)r * m->n_out + p * WORDS, s[r][p]);
-    }
-}
-static void multiply(const Matrix *m, int n_rows, const word *in, float *out) {
-    const int n = m->n_in / PER_WORD, n_panels = m->n_out / WORDS;
-    int panel = 0;
-    for (; n_rows < 4 && panel + 4 <= n_panels; panel += 4)
-        for (int r = 0; r < n_rows; r++) multiply_tile(1, 4, m, panel, in + r * n, out + (size_t)r * m->n_out);
-    for (; panel < n_panels; panel += TILE_PANELS) {
-        int r = 0;
-        for (; r + 8 <= n_rows; r += 8) multiply_tile(8, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
-        for (; r + 4 <= n_rows; r += 4) multiply_tile(4, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
-        for (; r < n_rows; r++) multiply_tile(1, TILE_PANELS, m, panel, in + r * n, out + (size_t)r * m->n_out);
-    }
-}
 
 static void normalise(const float *norm, const float *x, int width, float *out) {
     const float mean = total(x, width) / width;
@@ -195,11 +59,12 @@ static void apply_softmax(float *x, int n, int n_padded) { /* what pads becomes 
 
 /* All heads of one row. Keys lie [block of WORDS positions][n_words][position in the block], values
    [position / PER_WORD][width]: neither needs sums across lanes, and both are read from end to end. */
-static void attend(const Engine *e, Workspace *w, const float *query, int n, const word *keys, const word *values,
-                   float *out) {
+static void attend(const Engine *e, Workspace *w, const float *query, int n, const word *keys,
+                   const word *values, float *out) {
     enum { STRIDE = WORDS / PER_WORD };
     const int width = e->width, head_width = width / e->n_heads, head_words = head_width / PER_WORD;
-    const int n_padded = (n + WORDS - 1) / WORDS * WORDS, chunk = head_words < CHUNK ? head_words : CHUNK;
+    const int n_padded = (n + WORDS - 1) / WORDS * WORDS, n_weights = n_padded / PER_WORD;
+    const int chunk = head_words < CHUNK ? head_words : CHUNK;
     const float scale = 1.0f / sqrtf((float)head_width);
     for (int i = 0; i < width; i++) out[i] = query[i] * scale;
     pack_row(w->scratch, out, width);
@@ -210,9 +75,9 @@ static void attend(const Engine *e, Workspace *w, const float *query, int n, con
             add_products(w->scores + i / head_words * n_padded + t, chunk, keys, WORDS, w->scratch + i);
     for (int h = 0; h < e->n_heads; h++) apply_softmax(w->scores + h * n_padded, n, n_padded);
     pack_row(w->scratch, w->scores, e->n_heads * n_padded);
-    for (int t = 0; t < n_padded / PER_WORD; t += STRIDE, values += STRIDE * width)
+    for (int t = 0; t < n_weights; t += STRIDE, values += STRIDE * width)
         for (int i = 0; i < width; i += WORDS)
-            add_products(out + i, STRIDE, values + i, width, w->scratch + i / head_width * n_padded / PER_WORD + t);
+            add_products(out + i, STRIDE, values + i, width, w->scratch + i / head_width * n_weights + t);
 }
 
 /* One step of some rows: row r is in slot slots[r], reads tokens[r] at positions[r]; leaves w->hidden. */
@@ -237,7 +102,8 @@ static void step(const Engine *e, Workspace *w, int n_rows, const int *slots, co
             const size_t cache = ((size_t)slots[r] * e->n_layers + l) * w->n_cached;
             word *keys = w->keys + cache, *values = w->values + cache;
             pack_row(w->scratch, query + width, width);
-            for (int i = 0; i < n_words; i++) keys[(t / WORDS * n_words + i) * WORDS + t % WORDS] = w->scratch[i];
+            word *key = keys + t / WORDS * n_words * WORDS + t % WORDS;
+            for (int i = 0; i < n_words; i++) key[i * WORDS] = w->scratch[i];
             pack_row(w->scratch, query + 2 * width, width);
             element *value = (element *)(values + t / PER_WORD * width) + t % PER_WORD;
             for (int i = 0; i < width; i++) value[i * PER_WORD] = ((element *)w->scratch)[i];
@@ -263,7 +129,8 @@ static void step(const Engine *e, Workspace *w, int n_rows, const int *slots, co
 }
 
 /* logits of n tokens (NULL: of the first n) after the state `hidden` */
-static void score_tokens(const Engine *e, Workspace *w, const float *hidden, int64_t n, const int32_t *tokens) {
+static void score_tokens(const Engine *e, Workspace *w, const float *hidden, int64_t n,
+                         const int32_t *tokens) {
     const int n_words = e->width / PER_WORD;
     pack_row(w->packed, hidden, e->width);
     for (int64_t i = 0; i < n; i++) {
@@ -310,9 +177,11 @@ static void close_workspace(Workspace *w) {
 /* sizes: vocabulary, positions, width, layers, heads; weights in the order of use, embeddings first */
 Engine *engine_open(const int32_t *sizes, const float *weights, int64_t n_weights) {
     Engine *e = allocate(sizeof *e);
-    const int width = sizes[2];
-    const float *next = e->weights = memcpy(allocate(n_weights * sizeof *weights), weights, n_weights * sizeof *weights);
-    e->vocab = sizes[0], e->n_positions = sizes[1], e->width = width, e->n_layers = sizes[3], e->n_heads = sizes[4];
+    e->vocab = sizes[0], e->n_positions = sizes[1], e->width = sizes[2];
+    e->n_layers = sizes[3], e->n_heads = sizes[4];
+    e->weights = memcpy(allocate(n_weights * sizeof *weights), weights, n_weights * sizeof *weights);
+    const float *next = e->weights;
+    const int width = e->width;
     e->tokens = next, next += (size_t)e->vocab * width;
     e->positions = next, next += (size_t)e->n_positions * width;
     e->head = allocate((size_t)e->vocab * width * sizeof(element));
@@ -348,13 +217,13 @@ void engine_logits(const Engine *e, int n, const int32_t *tokens, float *out) {
     close_workspace(&w);
 }
 
-/* Go on with n sequences, `n_slots` at a time. tokens: [n][stride], the prompts at the start of each row, which
-   is filled; lengths: [n], those of the prompts, then of the whole; states: [n], after the prompts; limits: [n],
-   greatest lengths; uniforms: [n][n_uniforms], one per sampled token; the grammar as in `Grammar`. */
+/* Go on with n sequences, `n_slots` at a time. tokens: [n][stride], the prompts at the start of each row,
+   which is filled; lengths: [n], those of the prompts, then of the whole; states: [n], after the prompts;
+   limits: [n], greatest lengths; uniforms: [n][n_uniforms], one per sampled token; then a `Grammar`. */
 void engine_sample(const Engine *e, int n, int n_slots, int stride, int32_t *tokens, int32_t *lengths,
                    int32_t *states, const int32_t *limits, int n_uniforms, const double *uniforms,
-                   const int32_t *state_of_token, const int64_t *allowed_offsets, const int32_t *allowed_tokens,
-                   int eos, float temperature) {
+                   const int32_t *state_of_token, const int64_t *allowed_offsets,
+                   const int32_t *allowed_tokens, int eos, float temperature) {
     Workspace w = open_workspace(e, n_slots, stride);
     int slots[n_slots], rows[n_slots], positions[n_slots], n_sampled[n_slots], n_running = 0, next = 0;
     int32_t reads[n_slots];
@@ -369,17 +238,19 @@ void engine_sample(const Engine *e, int n, int n_slots, int stride, int32_t *tok
         for (int r = n_running - 1; r >= 0; r--) {
             const int row = rows[r];
             if (++positions[r] < lengths[row]) continue; /* still in the prompt */
-            const int64_t first = allowed_offsets[states[row]], n_allowed = allowed_offsets[states[row] + 1] - first;
-            score_tokens(e, &w, w.hidden + r * e->width, n_allowed, allowed_tokens + first);
+            const int64_t *offsets = allowed_offsets + states[row], n_allowed = offsets[1] - offsets[0];
+            const int32_t *allowed = allowed_tokens + offsets[0];
+            score_tokens(e, &w, w.hidden + r * e->width, n_allowed, allowed);
             const double u = uniforms[(size_t)row * n_uniforms + n_sampled[r]++];
-            const int32_t token = allowed_tokens[first + draw(w.logits, n_allowed, temperature, u)];
+            const int32_t token = allowed[draw(w.logits, n_allowed, temperature, u)];
             tokens[(size_t)row * stride + lengths[row]++] = token;
             if (state_of_token[token] >= 0) states[row] = state_of_token[token];
             if (token != eos && lengths[row] < limits[row]) continue;
             const int slot = slots[r]; /* free; the last row takes this place */
             n_running--;
-            rows[r] = rows[n_running], positions[r] = positions[n_running], n_sampled[r] = n_sampled[n_running];
-            slots[r] = slots[n_running], slots[n_running] = slot;
+            rows[r] = rows[n_running], positions[r] = positions[n_running];
+            n_sampled[r] = n_sampled[n_running], slots[r] = slots[n_running];
+            slots[n_running] = slot;
         }
     }
     close_workspace(&w);

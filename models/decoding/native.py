@@ -27,7 +27,7 @@ from models.paper.network import LSTMLanguageModel
 
 logger = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name("engine.c")
+SOURCE, HEADER = Path(__file__).with_name("engine.c"), Path(__file__).with_name("vectors.h")
 PRECISIONS = {  # name -> flag of the processor that it needs; the first one at hand is taken
     "float16": "avx512_fp16",
     "bfloat16": "avx512_bf16",
@@ -177,7 +177,7 @@ def _load_library(precision: str) -> ctypes.CDLL:
         raise ConfigError(
             f"precision {precision!r} needs a processor with {PRECISIONS[precision]}; take 'float32'"
         )
-    source = SOURCE.read_bytes()
+    source = SOURCE.read_bytes() + HEADER.read_bytes()
     key = hashlib.sha256("\n".join([compiler, *flags, _read_processor()]).encode() + source).hexdigest()[:20]
     name = f"engine-{key}.so"
     for folder in (_find_cache(), Path(tempfile.gettempdir()) / f"storesim-{os.getuid()}"):
