@@ -66,6 +66,7 @@ class NativeEngine:
         self.vocab_size, self.eos_id = config.vocab_size, config.eos_token_id
         self.n_positions: int | None = config.n_positions
         self.precision = precision
+        self._network = network
         self._library = _load_library(precision)
         sizes = np.array(
             [config.vocab_size, config.n_positions, config.n_embd, config.n_layer, config.n_head],
@@ -74,6 +75,10 @@ class NativeEngine:
         weights = _flatten_weights(network)
         self._engine = ctypes.c_void_p(self._library.engine_open(_at(sizes), _at(weights), weights.size))
         weakref.finalize(self, self._library.engine_close, self._engine)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets the network and builds its own."""
+        return _open_engine, (self._network, self.precision)
 
     def compute_logits(self, tokens: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """Logits after each token of one sequence, shape (len(tokens), vocab_size)."""
@@ -112,6 +117,10 @@ class NativeEngine:
             _at(allowed), grammar.eos_id, ctypes.c_float(task.temperature),
         )  # fmt: skip
         return [row[:n].astype(np.int64) for row, n in zip(tokens, lengths, strict=True)]
+
+
+def _open_engine(network: nn.Module, precision: str) -> NativeEngine:
+    return NativeEngine(network, precision=precision if has_precision(precision) else "auto")
 
 
 def is_native_available(network: nn.Module) -> bool:

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,12 @@ def test_threads_change_nothing(network, native, room, monkeypatch):
     monkeypatch.setattr(native_module.torch, "get_num_threads", lambda: 2)
     shared = sample_sequences(network, prompts, uniforms, room, max_tokens=40, engine=native)
     assert all(np.array_equal(a, b) for a, b in zip(alone, shared, strict=True))
+
+
+def test_an_engine_can_be_sent_to_another_process(native):
+    tokens = np.arange(20)
+    copy = pickle.loads(pickle.dumps(native))
+    assert np.array_equal(copy.compute_logits(tokens), native.compute_logits(tokens))
 
 
 def test_the_plain_build_gives_the_same_logits(network, monkeypatch, tmp_path):
