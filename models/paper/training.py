@@ -27,6 +27,7 @@ from models.paper.network import read_tokens, untie
 logger = logging.getLogger(__name__)
 
 IGNORED = -100  # target of padding and prompt
+RATED_WIDTH = 128  # of the network that the learning rate is for
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -34,6 +35,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class LanguageTrainingConfig:
     """How long and how hard to train.
 
+    `learning_rate` is for a network 128 wide; it falls in inverse proportion to the width (3e-4 for GPT-2
+    small by default), after a straight rise over `warmup_share` of the training along a cosine to
+    `final_rate_share` of it.
     `batch_tokens` is the size of a batch, padding included. `patience` is the number of epochs without a
     better validation loss after which training ends. `precision` "auto" computes in bfloat16 where the device
     gains by it (weights, their moments and sums stay float32). `n_prompt` tokens at the start of each journey
@@ -201,7 +205,7 @@ class _Session:
             )
             share = config.final_rate_share + (1.0 - config.final_rate_share) * cosine
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * share
+            group["lr"] = config.learning_rate * share * RATED_WIDTH / self.network.config.n_embd
 
     def save(self, path: Path) -> None:
         """Keep everything that the next epoch depends on."""

@@ -18,7 +18,7 @@ from models.paper.training import (
     train_language_model,
 )
 
-CONFIG = LanguageTrainingConfig(n_epochs=3, batch_tokens=512, learning_rate=5e-3, precision="float32")
+CONFIG = LanguageTrainingConfig(n_epochs=3, batch_tokens=512, learning_rate=4e-3, precision="float32")
 
 
 def make_network(kind="gpt2", seed=1, **options):
