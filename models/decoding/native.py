@@ -125,14 +125,7 @@ def _open_engine(network: nn.Module, precision: str) -> NativeEngine:
 
 def is_native_available(network: nn.Module) -> bool:
     """Whether the native engine can run this network on this machine."""
-    if _find_misfit(network):
-        return False
-    try:
-        _load_library(find_precision())
-    except ConfigError as error:
-        logger.warning("sampling by torch, which is slower: %s", error)
-        return False
-    return True
+    return not _find_misfit(network) and not _find_failure(find_precision())
 
 
 def find_precision() -> str:
@@ -176,6 +169,17 @@ def _at(array: NDArray[Any]) -> ctypes.c_void_p:
 
 
 @cache
+def _find_failure(precision: str) -> str:
+    """Why the engine cannot be built here, told once in the log; empty if it can."""
+    try:
+        _load_library(precision)
+    except ConfigError as error:
+        logger.warning("sampling by torch, which is slower: %s", error)
+        return str(error)
+    return ""
+
+
+@cache
 def _load_library(precision: str) -> ctypes.CDLL:
     """Build the engine, unless it was before, and load it."""
     flags = [*FLAGS, f"-D{precision.upper()}"]
@@ -189,7 +193,7 @@ def _load_library(precision: str) -> ctypes.CDLL:
     source = SOURCE.read_bytes() + HEADER.read_bytes()
     key = hashlib.sha256("\n".join([compiler, *flags, _read_processor()]).encode() + source).hexdigest()[:20]
     name = f"engine-{key}.so"
-    for folder in (_find_cache(), Path(tempfile.gettempdir()) / f"storesim-{os.getuid()}"):
+    for folder in (_find_cache(), Path(tempfile.gettempdir()) / f"storesim-{getattr(os, 'getuid', int)()}"):
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (folder / name).exists():

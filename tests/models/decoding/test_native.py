@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from layouts import ConfigError
-from models.decoding import NativeEngine, sample_sequences
+from models.decoding import NativeEngine, make_engine, sample_sequences
 from models.decoding import native as native_module
 from models.decoding.native import is_native_available
 from tests.models.decoding.conftest import DOOR, PRECISIONS_HERE, VOCAB, make_network, needs_compiler
@@ -61,36 +61,43 @@ def test_the_plain_build_gives_the_same_logits(network, monkeypatch, tmp_path):
     monkeypatch.setattr(
         native_module, "FLAGS", [flag for flag in native_module.FLAGS if flag != "-march=native"]
     )
-    native_module._load_library.cache_clear()
+    forget_builds()
     try:
         plain = NativeEngine(network, precision="float32").compute_logits(tokens)
     finally:
-        native_module._load_library.cache_clear()
+        forget_builds()
     assert [path.suffix for path in (tmp_path / "storesim").iterdir()] == [".so"]
     assert np.allclose(plain, expected, atol=1e-4)
 
 
 def test_without_a_compiler_the_reason_is_told_and_torch_takes_over(network, monkeypatch, caplog):
     monkeypatch.setattr(native_module.shutil, "which", lambda name: None)
-    native_module._load_library.cache_clear()
+    forget_builds()
     try:
         with pytest.raises(ConfigError, match="no C compiler"):
             NativeEngine(network)
         assert not is_native_available(network)
+        assert make_engine(network).kind == "torch"
+        assert caplog.text.count("sampling by torch, which is slower: no C compiler") == 1
     finally:
-        native_module._load_library.cache_clear()
+        forget_builds()
+
+
+def forget_builds():
+    native_module._load_library.cache_clear()
+    native_module._find_failure.cache_clear()
 
 
 def test_a_compiler_that_fails_is_told(network, monkeypatch, tmp_path):
     source = tmp_path / "engine.c"
     source.write_text("int main( {")
     monkeypatch.setattr(native_module, "SOURCE", source)
-    native_module._load_library.cache_clear()
+    forget_builds()
     try:
         with pytest.raises(ConfigError, match="cannot build the native engine"):
             NativeEngine(network)
     finally:
-        native_module._load_library.cache_clear()
+        forget_builds()
 
 
 def test_a_network_that_does_not_fit_is_refused(lstm):
