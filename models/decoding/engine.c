@@ -143,12 +143,14 @@ static void score_tokens(const Engine *e, Workspace *w, const float *hidden, int
     }
 }
 
-/* index of one of n logits by the inverse of their cumulated probabilities at u */
+/* index of one of n logits (with room for LANES more) by the inverse of their cumulated probabilities at u */
 static int64_t draw(float *logits, int64_t n, float temperature, double u) {
     float highest = logits[0];
     double all = 0.0, below = 0.0;
     for (int64_t i = 1; i < n; i++) highest = logits[i] > highest ? logits[i] : highest;
-    for (int64_t i = 0; i < n; i++) all += logits[i] = expf((logits[i] - highest) / temperature);
+    for (int64_t i = 0; i < n; i += LANES)
+        store(logits + i, exponential(larger((load(logits + i) - highest) / temperature, (vec){0} - 80.0f)));
+    for (int64_t i = 0; i < n; i++) all += logits[i];
     for (int64_t i = 0; i < n - 1; i++)
         if ((below += logits[i]) > u * all) return i;
     return n - 1;
@@ -162,7 +164,7 @@ static Workspace open_workspace(const Engine *e, int n_slots, int n_positions) {
     w.hidden = allocate(2 * e->width * n_slots * sizeof(float));
     w.wide = allocate(n_wide * sizeof(float));
     w.scores = allocate(n_row * sizeof(float));
-    w.logits = allocate(e->vocab * sizeof(float));
+    w.logits = allocate((e->vocab + LANES) * sizeof(float));
     w.packed = allocate(n_wide * sizeof(element));
     w.scratch = allocate(n_row * sizeof(element));
     w.keys = allocate(n_cache * sizeof(word));

@@ -10,6 +10,8 @@
 
 enum { LANES = 16 }; /* floats in a vector; a processor with shorter ones takes several instructions */
 typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef float half_vec __attribute__((vector_size(2 * LANES)));
+typedef float quarter_vec __attribute__((vector_size(LANES)));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
 static inline vec load(const float *from) { vec v; memcpy(&v, from, sizeof v); return v; }
 static inline void store(float *to, vec v) { memcpy(to, &v, sizeof v); }
@@ -57,11 +59,15 @@ static inline words load_words(const word *from) { words w; memcpy(&w, from, siz
 static inline words repeat(word w) { return w - (words){0}; }
 static inline vec larger(vec a, vec b) { ivec m = a > b; return (vec)(((ivec)a & m) | ((ivec)b & ~m)); }
 static inline float total(const float *x, int n) { /* n lanes, a multiple of LANES, halved again and again */
+    struct { half_vec low, high; } halves;
+    struct { quarter_vec low, high; } quarters;
     vec v = load(x);
     for (int i = LANES; i < n; i += LANES) v += load(x + i);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) v[i] += v[i + half];
-    return v[0];
+    memcpy(&halves, &v, sizeof v);
+    halves.low += halves.high;
+    memcpy(&quarters, &halves.low, sizeof quarters);
+    quarters.low += quarters.high;
+    return (quarters.low[0] + quarters.low[2]) + (quarters.low[1] + quarters.low[3]);
 }
 static void pack_row(word *to, const float *from, int n) {
     for (int i = 0; i < n; i += LANES) pack((element *)to + i, from + i);
