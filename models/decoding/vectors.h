@@ -23,7 +23,7 @@ typedef uint16_t element;
 typedef int32_t word;
 typedef ivec words;
 typedef vec sums;
-enum { PER_WORD = 2, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
+enum { PER_WORD = 2, WORDS = LANES, CHUNK = 1 << 30, TILE_ROWS = 8, TILE_PANELS = 2 };
 static inline sums dot(sums s, words a, words b) {
     return (sums)_mm512_dpbf16_ps((__m512)s, (__m512bh)a, (__m512bh)b);
 }
@@ -36,7 +36,7 @@ static inline void pack(element *to, const float *from) { /* LANES elements */
 typedef _Float16 element, word;
 typedef _Float16 words __attribute__((vector_size(64)));
 typedef words sums;
-enum { PER_WORD = 1, WORDS = 2 * LANES, CHUNK = 32, TILE_PANELS = 1 };
+enum { PER_WORD = 1, WORDS = 2 * LANES, CHUNK = 32, TILE_ROWS = 16, TILE_PANELS = 1 };
 static inline sums dot(sums s, words a, words b) { return s + a * b; }
 static inline void add(float *to, sums s) {
     __m256h half[2];
@@ -49,7 +49,7 @@ static inline void pack(element *to, const float *from) {
 #else
 typedef float element, word;
 typedef vec words, sums;
-enum { PER_WORD = 1, WORDS = LANES, CHUNK = 1 << 30, TILE_PANELS = 2 };
+enum { PER_WORD = 1, WORDS = LANES, CHUNK = 1 << 30, TILE_ROWS = 8, TILE_PANELS = 2 };
 static inline sums dot(sums s, words a, words b) { return s + a * b; }
 static inline void add(float *to, sums s) { store(to, load(to) + s); }
 static inline void pack(element *to, const float *from) { memcpy(to, from, LANES * sizeof *to); }
@@ -117,7 +117,7 @@ static inline __attribute__((always_inline)) void multiply_tile(
     for (int r = 0; r < n_rows; r++)
         memcpy(out + (size_t)r * m->n_out, m->bias + panel * WORDS, n_panels * WORDS * sizeof *out);
     for (int start = 0; start < n; start += chunk) {
-        sums s[8][8] = {0};
+        sums s[16][4] = {0};
         for (int i = start; i < start + chunk; i++)
             for (int p = 0; p < n_panels; p++) {
                 const words weights = load_words(panels + ((size_t)p * n + i) * WORDS);
@@ -134,7 +134,7 @@ static void multiply(const Matrix *m, int n_rows, const word *in, float *out) {
         for (int r = 0; r < n_rows; r++) multiply_tile(1, 4, m, r, panel, in, out);
     for (; panel < n_panels; panel += TILE_PANELS) {
         int r = 0;
-        for (; r + 8 <= n_rows; r += 8) multiply_tile(8, TILE_PANELS, m, r, panel, in, out);
+        for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS) multiply_tile(TILE_ROWS, TILE_PANELS, m, r, panel, in, out);
         for (; r + 4 <= n_rows; r += 4) multiply_tile(4, TILE_PANELS, m, r, panel, in, out);
         for (; r < n_rows; r++) multiply_tile(1, TILE_PANELS, m, r, panel, in, out);
     }
