@@ -134,7 +134,8 @@ static void multiply(const Matrix *m, int n_rows, const word *in, float *out) {
         for (int r = 0; r < n_rows; r++) multiply_tile(1, 4, m, r, panel, in, out);
     for (; panel < n_panels; panel += TILE_PANELS) {
         int r = 0;
-        for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS) multiply_tile(TILE_ROWS, TILE_PANELS, m, r, panel, in, out);
+        for (; r + TILE_ROWS <= n_rows; r += TILE_ROWS)
+            multiply_tile(TILE_ROWS, TILE_PANELS, m, r, panel, in, out);
         for (; r + 4 <= n_rows; r += 4) multiply_tile(4, TILE_PANELS, m, r, panel, in, out);
         for (; r < n_rows; r++) multiply_tile(1, TILE_PANELS, m, r, panel, in, out);
     }
