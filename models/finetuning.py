@@ -1,4 +1,4 @@
-"""A model made for one store, taken to another with few visits of it: `storesim finetune`.
+"""A model made for one store, taken to another with few visits of it.
 
 Everything that the old model knows is the prior, and what was observed moves it as far as its amount allows:
 the policy's network takes small steps and stops when held-back visits get worse; hazards and the rest of the
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import Journeys, Observations, build_journeys
-from layouts import ModelError, ObservationError, Store, writing_folder
+from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
 from models.encoding import EncodedJourneys, encode_journeys
 from models.layout_policy import LayoutPolicy
@@ -28,7 +27,6 @@ from models.needs import BasketBank
 from models.network_finetuning import FinetuningConfig, extend_attributes, finetune_network
 from models.policy_training import TrainingStore
 from models.shopper_model import Pace, ShopperModel
-from models.storage import MODEL_PARTS
 from models.training import _describe_knowledge, _fit_pace, _hourly_share, _shoppers_per_day
 from models.velocity_needs import (
     PLANNED_SHARE,
@@ -45,8 +43,8 @@ PROFILE_VISITS = 16  # who comes, and how much they want
 PACE_VISITS = 20
 HOUR_VISITS = 50
 BANK_VISITS = 300  # of observed baskets against made ones
-CATEGORY_LINES = 60  # that a category's velocity counts for: it is off by a tenth or so from the receipts
-UNIT_LINES = 10
+CATEGORY_LINES = 600  # a category's velocity counts for: once units per line are known it is nearly right
+UNIT_LINES = 12
 PLANNED_LINES = 20
 MIN_JOURNEYS = 2  # one to learn from and one to hold back
 N_PROFILES = 2000
@@ -134,16 +132,20 @@ def finetune_model(
 
 
 def take_sessions(observations: Observations, n: int | None, rng: np.random.Generator) -> Observations:
-    """Keep `n` visits drawn at random, with their receipts; all if `n` is None or there are no more.
+    """Keep `n` visits drawn at random; all if `n` is None or there are no more.
 
-    Of the same state of `rng`, more visits hold the fewer.
-
-    Receipts that are linked to no visit are left out when a part is taken: they are nobody's.
+    Of the same state of `rng`, more visits hold the fewer. Of the receipts that are linked to no visit a like
+    part is kept: they tell how many visits without a receipt bought something all the same.
     """
-    sessions = observations.tracks["session_id"].drop_duplicates().sort_values().to_numpy()
+    sessions = np.sort(observations.tracks["session_id"].unique())
     if n is None or n >= len(sessions):
         return observations
     kept = set(rng.permutation(sessions)[:n])
+    receipts = observations.receipts
+    loose = ~receipts["session_id"].isin(sessions)
+    baskets = rng.permutation(np.sort(receipts.loc[loose, "basket_id"].unique()))
+    of_nobody = set(baskets[: round(len(baskets) * n / len(sessions))])
+    chosen = receipts["session_id"].isin(kept) | (loose & receipts["basket_id"].isin(of_nobody))
 
     def part(table: pd.DataFrame) -> pd.DataFrame:
         return table[table["session_id"].isin(kept)].reset_index(drop=True)
@@ -151,7 +153,7 @@ def take_sessions(observations: Observations, n: int | None, rng: np.random.Gene
     return replace(
         observations,
         tracks=part(observations.tracks),
-        receipts=part(observations.receipts),
+        receipts=receipts[chosen].reset_index(drop=True),
         sessions=part(observations.sessions),
     )
 
@@ -230,16 +232,14 @@ def _estimate_empty_share(old: VelocityNeeds, seen: _Seen) -> float:
 
 
 def _fit_planned_share(made: VelocityNeeds, seen: _Seen, planned_share: NDArray[np.float64]) -> VelocityNeeds:
-    """Share of the lines of each category that were planned, held near what it is elsewhere."""
+    """Share of receipt lines that were planned, of each category held near that of all."""
     store, encoded = seen.store, seen.encoded
     category = store.sku_category[encoded.pick_sku]
     n_lines = np.bincount(category, minlength=len(store.categories))
     planned = np.bincount(category, planned_share[encoded.pick_row, category], len(store.categories))
-    names = [str(name) for name in store.categories]
-    usual = np.array([made.planned_share.get(name, PLANNED_SHARE) for name in names])
-    overall = (planned.sum() + PLANNED_LINES * usual.mean()) / (n_lines.sum() + PLANNED_LINES)
+    overall = (planned.sum() + PLANNED_LINES * PLANNED_SHARE) / (n_lines.sum() + PLANNED_LINES)
     share = (planned + PLANNED_LINES * overall) / (n_lines + PLANNED_LINES)
-    return replace(made, planned_share=dict(zip(names, share.round(4).tolist(), strict=True)), _banks={})
+    return made.with_planned_share(store, share)
 
 
 # ---- the rest
@@ -278,50 +278,3 @@ def _blend_hours(prior: ShopperModel, entry: pd.Series) -> tuple[float, ...]:
 def _shorten(knowledge: dict[str, Any]) -> dict[str, Any]:
     """What the prior was trained on, without its tables."""
     return {k: v for k, v in knowledge.items() if isinstance(v, str | int | float)}
-
-
-def write_finetuned(
-    prior: ShopperModel,
-    store: Store,
-    observations: Observations,
-    out: Path,
-    *,
-    n_sessions: int | None = None,
-    seed: int = 0,
-    config: FinetuningConfig | None = None,
-) -> ShopperModel:
-    """Fine-tune a model and write its folder `out`, which must not be there yet or be a model folder.
-
-    Raises
-    ------
-    ModelError
-        If `out` is something else than a model folder; see also `finetune_model`.
-    """
-    with writing_folder(out, parts=MODEL_PARTS) as folder:
-        rng = np.random.default_rng(seed)
-        model = finetune_model(prior, store, observations, n_sessions=n_sessions, rng=rng, config=config)
-        model.save_pretrained(folder)
-        write_finetuned_card(model, folder, seed=seed)
-    return model
-
-
-def write_finetuned_card(model: ShopperModel, folder: Path, *, seed: int) -> None:
-    """Write the model card, `README.md`."""
-    known = model.knowledge
-    first, best = known["history"][0]["validation"], min(h["validation"] for h in known["history"])
-    folder.joinpath("README.md").write_text(
-        f"""# {model.name}
-
-Shoppers of the store `{known["store"]}` (content hash `{known["store_hash"][:16]}`): the model
-`{known["prior"]}`, fine-tuned by `storesim finetune`, seed {seed}.
-
-| what | value |
-| --- | --- |
-| data | {known["n_sessions"]} visits, {known["n_journeys"]} with a receipt and both ends |
-| loss of the journey policy on held-back visits | {first:.3f} before, {best:.3f} after [nats a decision] |
-| receipt lines held to be planned | {known["planned_line_share"]:.0%} |
-
-`needs` holds receipts: treat the folder as you treat the data it was made from.
-""",
-        encoding="utf-8",
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +14,8 @@ from models.gpt2_pointer import GPT2Pointer, PointerConfig
 from models.policy_training import PolicyTrainingConfig, TrainingStore, compute_loss, make_batch
 from models.vocabulary import AttributeCoder
 
+Weights = dict[str, torch.Tensor]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuningConfig:
@@ -22,27 +23,29 @@ class FinetuningConfig:
 
     Attributes
     ----------
-    n_steps
-        At most so many.
+    n_steps, max_steps
+        At most so many; one for each visit where these are more, up to `max_steps`.
     batch_size, learning_rate, weight_decay
-        Of AdamW; the rate falls to nothing over `n_steps` along a cosine.
+        Of AdamW; the rate falls to nothing over the steps along a cosine.
     n_looks
         How often the held-back visits are read on the way.
     patience
         Looks without a better loss after which it ends.
-    validation_share
-        Visits held back, at least one; once the number of steps is found, they are learned from as well.
+    n_folds, n_many
+        Parts that are held back in turn; with more than `n_many` visits only the first is.
     dropout
         What is dropped from the layout while training.
     """
 
-    n_steps: int = 400
+    n_steps: int = 200
+    max_steps: int = 1200
     batch_size: int = 32
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     weight_decay: float = 0.02
     n_looks: int = 20
-    patience: int = 5
-    validation_share: float = 0.2
+    patience: int = 4
+    n_folds: int = 4
+    n_many: int = 400
     dropout: PolicyTrainingConfig = field(default_factory=PolicyTrainingConfig)
 
 
@@ -51,65 +54,69 @@ def finetune_network(
     store: TrainingStore,
     *,
     rng: np.random.Generator,
-    config: FinetuningConfig = FinetuningConfig(),
+    config: FinetuningConfig | None = None,
 ) -> list[dict[str, float]]:
     """Train `network` in place on the journeys of one store.
 
-    First on a part of them, to find after how many steps the others are told best; then from the start on
-    all of them for as many steps. If no step helps the held-back visits, the network stays as it was.
+    The visits are split into parts, and each is held back from a training of its own. The number of steps
+    after which the held-back visits are told best is common to all, and the weights there are averaged: with
+    few visits, steadier than any one training. If no step helps, the network stays as it was.
 
     Returns
     -------
     history
-        Of the first training: `step`, and the losses `training` (nan at step 0) and `validation`
-        [nats per decision].
+        At each look: `step`, and the losses `training` (that of step 0: the held-back ones') and
+        `validation` [nats per decision], over all parts.
     """
+    config = config or FinetuningConfig()
+    n = store.journeys.n
+    n_folds = min(config.n_folds, n)
+    start = _copy_weights(network)
     with torch.random.fork_rng():
         torch.manual_seed(int(rng.integers(2**31)))
-        start = {k: v.clone() for k, v in network.state_dict().items()}
-        n = store.journeys.n
-        order = rng.permutation(n)
-        n_held = max(1, round(n * config.validation_share))
-        train, held = order[n_held:], np.sort(order[:n_held])
-        history = _descend(network, store, train, held, config.n_steps, rng, config)
-        best = int(min(history, key=lambda look: look["validation"])["step"])
-        network.load_state_dict(start)
-        if best:
-            _descend(network, store, np.arange(n), None, best, rng, config)
+        folds = np.array_split(rng.permutation(n), n_folds)
+        runs = []
+        for held in folds if n <= config.n_many else folds[:1]:
+            network.load_state_dict(start)
+            rows = np.setdiff1d(np.arange(n), held)
+            runs.append(_descend(network, store, rows, np.sort(held), rng, config))
+    n_looks = min(len(history) for history, _ in runs)
+    common = [
+        {name: float(np.mean([history[i][name] for history, _ in runs])) for name in runs[0][0][0]}
+        for i in range(n_looks)
+    ]
+    best = int(np.argmin([look["validation"] for look in common]))
+    if best:
+        kept = [weights[best] for _, weights in runs]
+        start = {name: torch.stack([weights[name] for weights in kept]).mean(0) for name in start}
+    network.load_state_dict(start)
     network.eval()
-    return history
+    return common
+
+
+def _copy_weights(network: GPT2Pointer) -> Weights:
+    return {name: values.clone() for name, values in network.state_dict().items()}
 
 
 def _descend(
     network: GPT2Pointer,
     store: TrainingStore,
     rows: NDArray[np.int64],
-    held: NDArray[np.int64] | None,
-    n_steps: int,
+    held: NDArray[np.int64],
     rng: np.random.Generator,
     config: FinetuningConfig,
-) -> list[dict[str, float]]:
-    """Take `n_steps` steps, or fewer if the held-back visits say so; the schedule is that of the longest."""
+) -> tuple[list[dict[str, float]], list[Weights]]:
+    """Train until the held-back visits get worse; return the losses and the weights at every look."""
+    n_steps = min(max(config.n_steps, len(rows)), max(config.max_steps, config.n_steps))
     optimizer = torch.optim.AdamW(
-        [p for p in network.parameters() if p.requires_grad],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.n_steps)
-    history: list[dict[str, float]] = []
-    losses: list[float] = []
-    best, since = math.inf, 0
-    every = max(config.n_steps // config.n_looks, 1)
-    for step in range(n_steps + 1):
-        if held is not None and step % every == 0:
-            loss = compute_held_loss(network, store, held)
-            mean = float(np.mean(losses)) if losses else math.nan
-            history.append({"step": step, "training": mean, "validation": loss})
-            best, since, losses = (loss, 0, []) if loss < best - 1e-4 else (best, since + 1, [])
-            if since >= config.patience:
-                break
-        if step == n_steps:
-            break
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+    every = max(n_steps // config.n_looks, 1)
+    loss = compute_held_loss(network, store, held)
+    history = [{"step": 0.0, "training": loss, "validation": loss}]
+    weights, losses = [_copy_weights(network)], []
+    for step in range(1, n_steps + 1):
         network.train()
         chosen = rng.choice(rows, size=min(config.batch_size, len(rows)), replace=False)
         batch = make_batch(store, chosen, rng=rng, config=config.dropout)
@@ -120,7 +127,14 @@ def _descend(
         optimizer.step()
         schedule.step()
         losses.append(objective.item())
-    return history
+        if step % every == 0:
+            loss = compute_held_loss(network, store, held)
+            history.append({"step": float(step), "training": float(np.mean(losses)), "validation": loss})
+            weights.append(_copy_weights(network))
+            losses = []
+            if np.argmin([look["validation"] for look in history]) < len(history) - config.patience:
+                break
+    return history, weights
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ proportion to the velocities.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,16 @@ class VelocityNeeds:
         if key not in self._banks:
             self._banks[key] = self._make_bank(store)
         return self._banks[key]
+
+    def planned_share_of(self, store: Store) -> NDArray[np.float64]:
+        """Chance that a line of each category of `store` was planned, shape (n_categories,)."""
+        return np.array([self.planned_share.get(str(name), PLANNED_SHARE) for name in store.categories])
+
+    def with_planned_share(self, store: Store, share: NDArray[np.float64]) -> VelocityNeeds:
+        """Give the categories of `store` other shares; the needs are otherwise the same."""
+        names = (str(name) for name in store.categories)
+        planned = dict(zip(names, np.round(share, 4).tolist(), strict=True))
+        return replace(self, planned_share=planned, _banks={})
 
     def _make_bank(self, store: Store) -> BasketBank:
         n, n_categories = N_BASKETS, len(store.categories)
@@ -226,6 +236,15 @@ def compute_line_shares(needs: VelocityNeeds, store: Store) -> NDArray[np.float6
     lines /= np.array([needs.units_per_line.get(name, UNITS_PER_LINE) for name in names])
     lines *= np.array([needs.category_tilt.get(name, 1.0) for name in names])
     return np.asarray(lines / lines.sum())
+
+
+def expect_wanted(needs: VelocityNeeds, store: Store) -> NDArray[np.float64]:
+    """Share of the baskets made for `store` that hold each category, shape (n_categories,)."""
+    bank = needs.make_bank(store)
+    category = store.sku_category[[store.sku_index[sku_id] for sku_id in bank.sku_id]]
+    holds = np.zeros((bank.n, len(store.categories)), dtype=bool)
+    holds[bank.row, category] = True
+    return np.asarray(holds.mean(axis=0).clip(1e-4, 0.99))
 
 
 def choose_categories(

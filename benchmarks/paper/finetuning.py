@@ -26,7 +26,8 @@ from analysis.divergences import estimate_noise_floor, jensen_shannon_divergence
 from benchmarks.common import CACHE, ROOT, add_data_option, find_market, print_table, write_result
 from layouts import Store, StoresimError, bundled_store, load_store
 from models import ShopperModel, fit_model, load_model
-from models.finetuning import finetune_model, take_sessions
+from models.finetuning import take_sessions
+from scenarios.finetune import finetune
 from scenarios.inputs import open_model
 from scenarios.monte_carlo import RunConfig, simulate_replication
 from scenarios.observe import observe_reference_shopper
@@ -101,9 +102,7 @@ def _sources(
         return fit_model(store, part, rng=np.random.default_rng(draw), min_journeys=2)
 
     def finetuned(prior: ShopperModel) -> Callable[[int, int], ShopperModel]:
-        return lambda n, draw: finetune_model(
-            prior, store, observed, n_sessions=n, rng=np.random.default_rng(draw)
-        )
+        return lambda n, draw: finetune(prior, store, observed, n_sessions=n, seed=draw)
 
     yield "scratch", scratch
     yield "market-a", finetuned(market_a)
@@ -134,7 +133,7 @@ def measure_racetrack(multistore: ShopperModel, *, quick: bool) -> list[dict[str
     held = count_events(build_journeys(rest, store), store)
     rows = [measure("multistore", 0, store, multistore, held)]
     for n in (64,) if quick else (8, 64, 512):
-        model = finetune_model(multistore, store, observed, n_sessions=n, rng=np.random.default_rng(0))
+        model = finetune(multistore, store, observed, n_sessions=n)
         rows.append(measure("multistore", n, store, model, held))
     model = fit_model(store, observed, rng=np.random.default_rng(0))
     return [*rows, measure("scratch", len(kept), store, model, held)]
@@ -176,9 +175,7 @@ def count_events(journeys: Journeys, store: Store) -> Counts:
     visits = journeys.visits[journeys.visits["zone_id"].isin(zones)]
     return {
         "zone_visits": _count(visits["session_id"], visits["zone_id"].map(zones), n_zones),
-        "lines_by_zone": _count(
-            journeys.picks["session_id"], journeys.picks["zone_id"].map(zones), n_zones
-        ),
+        "lines_by_zone": _count(journeys.picks["session_id"], journeys.picks["zone_id"].map(zones), n_zones),
         "lines_by_category": _count(
             journeys.picks["session_id"], pd.Series(store.sku_category[sku]), len(store.categories)
         ),
