@@ -36,9 +36,9 @@ class Town:
     order_taste, browse_taste
         Utility per unit of each of `ZONE_FEATURES`, for a needed zone (what comes early) and for a look at
         one without a need.
-    way_weight
-        Utility of what stands near the door against what stands near the tills, at the start of a trip; it
-        turns round in its course.
+    tills_last
+        How far the order is that of a round trip and not of the nearest next: from the distance of a need is
+        taken this share of its distance to the tills.
     browse_chance
         Of a stop without a need, at each decision, by mission; when the list is done, half of it.
     base_s, item_s, browse_s, dwell_sigma
@@ -51,7 +51,7 @@ class Town:
     aside_weight: float
     order_taste: NDArray[np.float64]
     browse_taste: NDArray[np.float64]
-    way_weight: float
+    tills_last: float
     browse_chance: tuple[float, float, float]
     base_s: float
     item_s: float
@@ -68,13 +68,13 @@ def draw_town(rng: np.random.Generator) -> Town:
     chance = float(np.exp(rng.uniform(np.log(0.08), np.log(0.55))))
     by_mission = np.array([rng.uniform(0.5, 1.0), 1.0, rng.uniform(0.9, 1.3)])
     return Town(
-        distance_weight=float(rng.uniform(0.03, 0.4)),
-        log_distance_weight=float(rng.choice([0.0, rng.uniform(0.0, 1.5)])),
-        detour_weight=float(rng.uniform(0.1, 0.8)),
+        distance_weight=float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))),
+        log_distance_weight=float(rng.choice([0.0, rng.uniform(0.0, 2.0)])),
+        detour_weight=float(rng.uniform(0.2, 1.2)),
         aside_weight=float(rng.uniform(0.0, 0.2)),
         order_taste=order,
         browse_taste=browse,
-        way_weight=float(rng.normal(0.0, 1.5)),
+        tills_last=float(rng.uniform(0.0, 0.7)),
         browse_chance=tuple(np.minimum(chance * by_mission, 0.6).tolist()),
         base_s=float(rng.uniform(5.0, 18.0)),
         item_s=float(rng.uniform(8.0, 28.0)),
@@ -100,11 +100,10 @@ class TownPolicy:
         distance = layout.distance_m[states.place, : layout.n_zones].astype(float)
         allowed = mask_choices(states, layout)
         wanted = (states.n_wanted_here > 0) & allowed[:, :-1]
-        nearness = -town.distance_weight * distance - town.log_distance_weight * np.log1p(distance)
-        door, tills = (features[:, ZONE_FEATURES.index(name)] for name in ("from_entrance", "to_checkout"))
-        course = 1.0 - states.n_stops / np.maximum(states.n_stops + states.n_wanted, 1.0)  # from 1 to 0
-        way = town.way_weight * (course[:, None] - 0.5) * (tills - door)
-        need = np.where(wanted, nearness + way + features @ town.order_taste, -np.inf)
+        to_tills = layout.distance_m[np.arange(layout.n_zones), layout.nearest_checkout[: layout.n_zones]]
+        nearness = -town.distance_weight * (distance - town.tills_last * to_tills)
+        nearness = nearness - town.log_distance_weight * np.log1p(distance)
+        need = np.where(wanted, nearness + features @ town.order_taste, -np.inf)
         looks = self._look(states, layout, distance, wanted) + features @ town.browse_taste
         looks = np.where(allowed[:, :-1] & ~wanted & layout.store.stands.any(axis=1), looks, -np.inf)
         chance = np.array(town.browse_chance)[states.attributes[:, 0]]

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 def build_multistore_model(
     *,
     n_stores: int = 400,
-    n_steps: int = 8000,
+    n_steps: int = 5000,
     seed: int = 1,
     on_look: Callable[[GPT2Pointer, int, float, float], None] | None = None,
 ) -> ShopperModel:
@@ -227,7 +227,7 @@ are those of docs/model.md; the tastes of the towns are drawn wide and are no cl
     )
 
 
-def main(out: str, n_stores: str = "400", n_steps: str = "8000", seed: str = "1") -> None:
+def main(out: str, n_stores: str = "400", n_steps: str = "5000", seed: str = "1") -> None:
     """Write the model's folder."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with writing_folder(Path(out), parts=MODEL_PARTS) as folder:
