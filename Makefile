@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
+.PHONY: help setup demo bundled-model multistore-model test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
 	bench-paper-encoding bench-paper-policies bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
 	format constraints clean
 .DEFAULT_GOAL := help
@@ -42,6 +42,9 @@ bundled-model: setup  ## make the bundled weights again: reference shoppers visi
 	$(BIN)/python -m scenarios.observe bundled:supermarket runs/bundled/observations 8000 1
 	$(STORESIM) train --store bundled:supermarket --observations runs/bundled/observations \
 		--preset small --seed 1 --out models/bundled/supermarket
+
+multistore-model: setup  ## make the bundled multi-store model again: 400 random stores, a network learns from all (20 minutes)
+	$(BIN)/python -m scenarios.multistore models/bundled/multistore
 
 test: setup  ## the test suite, on both cores
 	$(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)

@@ -8,20 +8,28 @@ Models know neither agents nor time.
 from models.baselines import BASELINES
 from models.conversion import ConversionModel
 from models.encoding import MAX_STOPS, EncodedJourneys, compute_exposures, encode_journeys
+from models.finetuning import finetune_model, take_sessions
 from models.gpt2_pointer import GPT2Pointer, PointerConfig
 from models.layout_policy import LayoutPolicy
 from models.layout_view import LayoutView, view_layout
 from models.needs import BasketBank, Baskets, Needs
+from models.network_finetuning import FinetuningConfig
 from models.policies import POLICIES
 from models.policy import LEAVE, DecisionDraws, Decisions, Policy, ShopperStates
 from models.policy_fitting import PRESETS, check_preset
-from models.reference import ReferenceBehaviour, build_reference_model, draw_behaviour
+from models.policy_training import TrainingStore
+from models.pretraining import COMMON_LEVELS, PretrainingConfig, pretrain_policy
+from models.reference import HOURLY_SHARE, ReferenceBehaviour, build_reference_model, draw_behaviour
 from models.shopper_model import Conversion, Pace, ShopperModel, load_model
 from models.storage import MODEL_PARTS
+from models.towns import TownPolicy, draw_town
 from models.training import fit_model, train_model
+from models.velocity_needs import BlendedNeeds, VelocityNeeds, expect_wanted
 
 __all__ = [
     "BASELINES",
+    "COMMON_LEVELS",
+    "HOURLY_SHARE",
     "LEAVE",
     "MAX_STOPS",
     "MODEL_PARTS",
@@ -29,11 +37,13 @@ __all__ = [
     "PRESETS",
     "BasketBank",
     "Baskets",
+    "BlendedNeeds",
     "Conversion",
     "ConversionModel",
     "DecisionDraws",
     "Decisions",
     "EncodedJourneys",
+    "FinetuningConfig",
     "GPT2Pointer",
     "LayoutPolicy",
     "LayoutView",
@@ -41,16 +51,25 @@ __all__ = [
     "Pace",
     "PointerConfig",
     "Policy",
+    "PretrainingConfig",
     "ReferenceBehaviour",
     "ShopperModel",
     "ShopperStates",
+    "TownPolicy",
+    "TrainingStore",
+    "VelocityNeeds",
     "build_reference_model",
     "check_preset",
     "compute_exposures",
     "draw_behaviour",
+    "draw_town",
     "encode_journeys",
+    "expect_wanted",
+    "finetune_model",
     "fit_model",
     "load_model",
+    "pretrain_policy",
+    "take_sessions",
     "train_model",
     "view_layout",
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scenarios.ab import ComparisonResult, compare
+    from scenarios.finetuning import finetune
     from scenarios.monte_carlo import SimulationResult, simulate
     from scenarios.report import write_report
     from scenarios.validation import ValidationResult, validate
@@ -21,6 +22,7 @@ __all__ = [
     "SimulationResult",
     "ValidationResult",
     "compare",
+    "finetune",
     "simulate",
     "validate",
     "write_report",
@@ -31,6 +33,7 @@ _HOMES = {
     "SimulationResult": "monte_carlo",
     "ValidationResult": "validation",
     "compare": "ab",
+    "finetune": "finetuning",
     "simulate": "monte_carlo",
     "validate": "validation",
     "write_report": "report",

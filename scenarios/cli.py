@@ -149,7 +149,7 @@ def finetune(
     from analysis import load_observations
     from layouts import check_output_folder
     from models import MODEL_PARTS
-    from scenarios.finetune import write_finetuned
+    from scenarios.finetuning import write_finetuned
     from scenarios.inputs import open_model, open_store
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # to stderr

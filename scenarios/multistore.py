@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 from layouts import Store, build_store, draw_recipe, writing_folder
 from models import (
+    COMMON_LEVELS,
+    HOURLY_SHARE,
     MODEL_PARTS,
     ConversionModel,
     EncodedJourneys,
@@ -27,17 +29,18 @@ from models import (
     LayoutPolicy,
     Pace,
     PointerConfig,
+    PretrainingConfig,
     ReferenceBehaviour,
     ShopperModel,
+    TownPolicy,
+    TrainingStore,
+    VelocityNeeds,
     build_reference_model,
     draw_behaviour,
+    draw_town,
+    pretrain_policy,
     view_layout,
 )
-from models.policy_training import TrainingStore
-from models.pretraining import COMMON_LEVELS, PretrainingConfig, pretrain_policy
-from models.reference import HOURLY_SHARE
-from models.towns import TownPolicy, draw_town
-from models.velocity_needs import VelocityNeeds
 from simulator import Itineraries, Luck, draw_population, plan_itineraries
 
 N_TOWNS = 6  # that walk each store, so that the store does not tell the town

@@ -27,7 +27,7 @@ from benchmarks.common import CACHE, ROOT, add_data_option, find_market, print_t
 from layouts import Store, StoresimError, bundled_store, load_store
 from models import ShopperModel, fit_model, load_model
 from models.finetuning import take_sessions
-from scenarios.finetune import finetune
+from scenarios.finetuning import finetune
 from scenarios.inputs import open_model
 from scenarios.monte_carlo import RunConfig, simulate_replication
 from scenarios.observe import observe_reference_shopper

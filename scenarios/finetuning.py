@@ -15,10 +15,15 @@ from numpy.typing import NDArray
 
 from analysis import Observations
 from layouts import Store, writing_folder
-from models import MODEL_PARTS, ShopperModel
-from models.finetuning import finetune_model
-from models.network_finetuning import FinetuningConfig
-from models.velocity_needs import BlendedNeeds, VelocityNeeds, expect_wanted
+from models import (
+    MODEL_PARTS,
+    BlendedNeeds,
+    FinetuningConfig,
+    ShopperModel,
+    VelocityNeeds,
+    expect_wanted,
+    finetune_model,
+)
 from simulator import Luck, draw_population, plan_itineraries
 
 N_SHOPPERS = 3000  # who walk the store to see what they buy

@@ -7,7 +7,7 @@ from layouts import build_store, bundled_store, draw_recipe
 from models import BasketBank, LayoutPolicy, load_model
 from models.network_finetuning import FinetuningConfig
 from models.velocity_needs import VelocityNeeds, expect_wanted
-from scenarios.finetune import calibrate_lists, write_finetuned
+from scenarios.finetuning import calibrate_lists, write_finetuned
 from scenarios.multistore import complete_model
 from scenarios.observe import observe_reference_shopper
 from simulator import Luck, draw_population, plan_itineraries
