@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from analysis import Journeys
@@ -16,6 +17,7 @@ from layouts import ObservationError, Store
 from models.paper.network import build_gpt2
 from models.paper.policy import PaperPolicy
 from models.paper.text import fit_encoding, write_journeys
+from models.paper.tilt import N_CANDIDATES, fit_tilt
 from models.paper.tokenizer import build_tokenizer
 from models.paper.tracks import trace_cells
 from models.paper.training import LanguageTrainingConfig, train_language_model
@@ -24,6 +26,8 @@ from models.paper.words import TextEncoding
 MAX_POSITIONS = 1024  # as GPT-2's
 SPARE_POSITIONS = 64  # so that a journey may be a little longer than any that was observed
 VALIDATION_SHARE = 0.08
+TILT_SHOPPERS = 2000  # who write while the tilt is fitted
+FROM_SCRATCH = LanguageTrainingConfig(n_epochs=16)  # the paper: 10, with a rate that it does not tell
 FINE_TUNING = LanguageTrainingConfig(n_epochs=3, learning_rate=5e-4)  # the paper goes on for 3 epochs
 
 
@@ -55,7 +59,7 @@ def fit_paper_policy(
     encoding
         Form of the text; what it measures in the data is fitted here. Left out: a fix every 5 s.
     training
-        Epochs, batches, rate; left out: the paper's 10 epochs from scratch, its 3 to go on.
+        Epochs, batches, rate; left out: `FROM_SCRATCH`, or `FINE_TUNING` to go on.
     start
         A policy to go on with (fine-tuning): its network, its words with new ones added, its encoding.
     checkpoint_dir, resume
@@ -93,7 +97,7 @@ def fit_paper_policy(
         network = _grow(start.network, tokenizer.n_tokens)
     order = rng.permutation(len(sequences))
     n_validation = max(1, round(VALIDATION_SHARE * len(sequences)))
-    schedule = training or (FINE_TUNING if start is not None else LanguageTrainingConfig())
+    schedule = training or (FINE_TUNING if start is not None else FROM_SCRATCH)
     history = train_language_model(
         network,
         [sequences[i] for i in order[n_validation:]],
@@ -103,7 +107,21 @@ def fit_paper_policy(
         checkpoint_dir=checkpoint_dir,
         resume=resume,
     )
-    return PaperPolicy(network, tokenizer, form), history
+    policy = PaperPolicy(network, tokenizer, form)
+    weights = _fit_tilt(policy, sequences, store, rng)
+    return PaperPolicy(network, tokenizer, form, weights=weights), history
+
+
+def _fit_tilt(
+    policy: PaperPolicy, sequences: list[NDArray[np.int64]], store: Store, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Let shoppers like the observed ones write, and find what makes their journeys match on average."""
+    n_prompt = 1 + len(policy.encoding.attributes)
+    some = rng.permutation(len(sequences))[:TILT_SHOPPERS]
+    prompts = [sequences[i][:n_prompt] for i in some for _ in range(N_CANDIDATES)]
+    written = policy.sample(prompts, rng.random((len(prompts), policy.n_tokens)), store)
+    lots = [written[i : i + N_CANDIDATES] for i in range(0, len(written), N_CANDIDATES)]
+    return fit_tilt(sequences, lots, policy.tokenizer.words)
 
 
 def _grow(network: nn.Module, n_tokens: int) -> nn.Module:

@@ -6,6 +6,7 @@ walks to where they were (arXiv 2407.11081 shows no other layout either).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,11 @@ from models.paper.legality import build_grammar
 from models.paper.network import load_language_model, save_language_model
 from models.paper.reading import Meanings, interpret_words, read_cell_visits
 from models.paper.stops import JourneyStops, cut_at_tills, find_stops
+from models.paper.tilt import N_CANDIDATES, choose_candidates
 from models.paper.tokenizer import JourneyTokenizer
 from models.paper.words import TextEncoding, attribute_word
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates
-from models.storage import read_config, write_config
+from models.storage import load_arrays, read_config, save_arrays, write_config
 from models.vocabulary import UNKNOWN
 
 
@@ -49,8 +51,9 @@ class PaperPolicy:
         GPT-2 or LSTM of `models.paper.network`, in evaluation mode.
     tokenizer, encoding
         With which its training journeys were written. What it writes of the tills is left to the simulator.
-    temperature
-        Divides the logits; 1 samples what was learned.
+    weights
+        By which one of several journeys is chosen, shape (2, n_tokens), see `models.paper.tilt`; None: one is
+        written and taken as it comes.
     """
 
     buys = True
@@ -62,10 +65,10 @@ class PaperPolicy:
         tokenizer: JourneyTokenizer,
         encoding: TextEncoding,
         *,
-        temperature: float = 1.0,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.network, self.tokenizer, self.encoding = network.eval(), tokenizer, encoding
-        self.temperature = temperature
+        self.weights = weights
         self._stores: dict[str, tuple[Grammar, Meanings]] = {}
         self._engine: Any = None
 
@@ -82,14 +85,30 @@ class PaperPolicy:
         return np.column_stack(columns) if columns else np.zeros((n, 0), dtype=np.int64)
 
     def write(
-        self, prompts: list[NDArray[np.int64]], uniforms: NDArray[np.floating[Any]], store: Store
+        self, prompts: Sequence[NDArray[np.int64]], luck: Sequence[int], store: Store
     ) -> list[NDArray[np.int64]]:
         """Go on with prompts (token ids) to whole journeys that are legal in `store`.
 
         A prompt is the attributes and the door (`encode_attributes`), or these and the first points of an
-        observed journey (seven in the paper). `uniforms` is the luck of each token, shape (n, at least
-        `n_tokens`).
+        observed journey (seven in the paper). `luck` seeds a stream for each journey.
         """
+        n_each = 1 if self.weights is None else N_CANDIDATES
+        streams = [np.random.Generator(np.random.Philox(key=key)) for key in luck]
+        uniforms = np.concatenate([stream.random((n_each, self.n_tokens)) for stream in streams])
+        written = self.sample([prompt for prompt in prompts for _ in range(n_each)], uniforms, store)
+        if self.weights is None:
+            return written
+        return choose_candidates(
+            written,
+            self.tokenizer.words,
+            self.weights,
+            np.stack([stream.random(n_each) for stream in streams]),
+        )
+
+    def sample(
+        self, prompts: Sequence[NDArray[np.int64]], uniforms: NDArray[np.float64], store: Store
+    ) -> list[NDArray[np.int64]]:
+        """Write a journey as the network has it; `uniforms` is the luck of each token, (n, `n_tokens`)."""
         from models.decoding import make_engine, sample_sequences
 
         if self._engine is None:
@@ -100,7 +119,6 @@ class PaperPolicy:
             uniforms,
             self._read_store(store)[0],
             max_tokens=self.n_tokens,
-            temperature=self.temperature,
             engine=self._engine,
         )
 
@@ -137,12 +155,9 @@ class PaperPolicy:
         _, meanings = self._read_store(store)
         door = np.full((len(states.place), 1), self.tokenizer.door_id)
         prompts = list(np.concatenate([states.attributes, door], axis=1).astype(np.int64))
-        # a stream of luck for each shopper, the same in every layout
+        # the luck of the first category, the same in every layout, seeds the shopper's stream
         keys = np.ascontiguousarray(luck[:, 0], dtype=np.float64).view(np.uint64).tolist()
-        uniforms = np.stack(
-            [np.random.Generator(np.random.Philox(key=key)).random(self.n_tokens) for key in keys]
-        )
-        visits = read_cell_visits(self.write(prompts, uniforms, store), meanings, self.encoding)
+        visits = read_cell_visits(self.write(prompts, keys, store), meanings, self.encoding)
         visits = cut_at_tills(visits, store)
         return WrittenJourneys(find_stops(visits, store, self.encoding), np.arange(len(prompts)))
 
@@ -161,8 +176,10 @@ class PaperPolicy:
         """Write network, `tokenizer.json` and `config.json`; transformers' Auto classes read them as well."""
         save_language_model(self.network, folder)
         self.tokenizer.save(folder)
-        own = {"kind": "paper", "encoding": self.encoding.to_dict(), "temperature": self.temperature}
+        own = {"kind": "paper", "encoding": self.encoding.to_dict(), "is_tilted": self.weights is not None}
         write_config(folder, read_config(folder) | own)
+        if self.weights is not None:
+            save_arrays(folder / "tilt", {"weights": self.weights}, {})
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> PaperPolicy:
@@ -172,5 +189,5 @@ class PaperPolicy:
             load_language_model(folder),
             JourneyTokenizer.load(folder),
             TextEncoding.from_dict(config["encoding"]),
-            temperature=float(config["temperature"]),
+            weights=load_arrays(folder / "tilt")[0]["weights"] if config["is_tilted"] else None,
         )
