@@ -6,10 +6,12 @@ the same size on the same journeys, without a grammar as in the paper, and with 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.common import print_table
 from benchmarks.paper.setting import Setting, format_ratio
@@ -25,76 +27,106 @@ from models.paper.training import LanguageTrainingConfig, train_language_model
 from models.paper.words import TextEncoding, take_points
 
 N_POINTS = 7  # the paper's prompt
-TIME_EPOCHS = 3  # with time words a journey is three times as long: as many tokens as 10 epochs of fixes
+WRITTEN = ("cells", "zone_purchases", "category_purchases")
+N_WRITINGS = 4  # each compared by itself
+# with time words a journey is three times as long
+ENCODING_EPOCHS: dict[Literal["fix", "time"], int] = {"fix": 9, "time": 3}
 
 
 def run_as_written(paper: PaperPolicy, setting: Setting) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Let the language models write as many journeys as were held out; also their raw positions."""
+    """Let the language models write as many journeys as were held out, several times; also raw positions."""
     store, encoding, tokenizer = setting.store, paper.encoding, paper.tokenizer
     days = setting.held_out
     lines = write_journeys(days.positions, days.journeys, store, encoding).lines
     sequences = tokenizer.encode(lines)
     meanings = interpret_words(tokenizer.words, store, encoding)
     observed = count_written(sequences, meanings, store, encoding)
-    n_given = 1 + len(encoding.attributes)
-    door = [sequence[:n_given] for sequence in sequences]
+    door = [sequence[: 1 + len(encoding.attributes)] for sequence in sequences]
     points = tokenizer.encode([take_points(line, N_POINTS) for line in lines])
-    lstm = train_lstm(paper, setting)
-    rng = np.random.default_rng(setting.options.seed + 3)
-    luck = rng.random((len(door), paper.n_tokens))
-    journeys = {
-        "GPT-2, from the door": paper.write(door, luck, store),
-        f"GPT-2, from {N_POINTS} points": paper.write(points, luck, store),
-        "GPT-2, no grammar": sample_sequences(paper.network, door, luck, max_tokens=paper.n_tokens),
-        "LSTM, no grammar": sample_sequences(lstm, door, luck, max_tokens=paper.n_tokens),
-        "LSTM, grammar": sample_sequences(
-            lstm, door, luck, build_grammar(store, tokenizer, encoding), max_tokens=paper.n_tokens
+    lstm, grammar = train_lstm(paper, setting), build_grammar(store, tokenizer, encoding)
+    training = write_journeys(setting.training.positions, setting.training.journeys, store, encoding)
+    others = tokenizer.encode(training.lines)
+    n, n_tokens = len(door), paper.n_tokens
+    writers: dict[str, Callable[[np.random.Generator], list[NDArray[np.int64]]]] = {
+        "observed training days": lambda rng: [others[i] for i in rng.permutation(len(others))[:n]],
+        "GPT-2, from the door": lambda rng: paper.write(door, draw_keys(n, rng), store),
+        f"GPT-2, from {N_POINTS} points": lambda rng: paper.write(points, draw_keys(n, rng), store),
+        "GPT-2, as it comes": lambda rng: paper.sample(door, rng.random((n, n_tokens)), store),
+        "GPT-2, no grammar": lambda rng: sample_sequences(
+            paper.network, door, rng.random((n, n_tokens)), max_tokens=n_tokens
+        ),
+        "LSTM, no grammar": lambda rng: sample_sequences(
+            lstm, door, rng.random((n, n_tokens)), max_tokens=n_tokens
+        ),
+        "LSTM, grammar": lambda rng: sample_sequences(
+            lstm, door, rng.random((n, n_tokens)), grammar, max_tokens=n_tokens
         ),
     }
-    training = write_journeys(setting.training.positions, setting.training.journeys, store, encoding)
-    some = rng.permutation(training.n)[: len(door)]
-    journeys["observed training days"] = tokenizer.encode([training.lines[i] for i in some])
-    written = {}
-    for name, of_one in journeys.items():
-        counts = count_written(of_one, meanings, store, encoding)
+    written, raw = {}, {"observed held-out days": sequences}
+    for name, write in writers.items():
+        rng = np.random.default_rng(setting.options.seed + 3)
+        journeys = [write(rng) for _ in range(1 if setting.options.quick else N_WRITINGS)]
+        counts = [count_written(of_one, meanings, store, encoding) for of_one in journeys]
         written[name] = {
-            **compare_written(observed, counts, np.random.default_rng(setting.options.seed + 4)),
-            "groups": compare_groups(observed, counts, encoding.attributes, lines, setting),
+            **compare_several(observed, counts, setting),
+            "groups": compare_groups(observed, counts[0], encoding.attributes, lines, setting),
         }
-    written["GPT-2, time words"] = run_time_words(paper, setting)
-    raw = {
+        raw[name] = journeys[0]
+    positions = {
         name: decode_journeys(of_one, meanings, store, encoding, is_raw=True)[0]
-        for name, of_one in {**journeys, "observed held-out days": sequences}.items()
+        for name, of_one in raw.items()
     }
-    return written, raw
+    return written, positions
 
 
-def run_time_words(paper: PaperPolicy, setting: Setting) -> dict[str, Any]:
-    """The other form of the text, trained on as many tokens: codes of changed cells, waits as words."""
-    folder, store, days = setting.cache / "paper-time", setting.store, setting.held_out
-    if not folder.exists():
-        policy, _ = fit_paper_policy(
+def draw_keys(n: int, rng: np.random.Generator) -> list[int]:
+    """Seeds of `n` streams of luck."""
+    return [int(key) for key in rng.integers(2**63, size=n)]
+
+
+def compare_several(observed: Counts, written: list[Counts], setting: Setting) -> dict[str, dict[str, Any]]:
+    """Each writing compared by itself, values and ratios averaged."""
+    tables = [
+        compare_written(observed, counts, np.random.default_rng(setting.options.seed + 4))
+        for counts in written
+    ]
+    return {
+        figure: row
+        | {key: float(np.mean([table[figure][key] for table in tables])) for key in ("value", "ratio")}
+        for figure, row in tables[0].items()
+    }
+
+
+def run_encodings(setting: Setting) -> dict[str, Any]:
+    """Both forms of the text with a tiny network, trained on as many tokens."""
+    store, days, results = setting.store, setting.held_out, {}
+    for kind, n_epochs in ENCODING_EPOCHS.items():
+        policy, history = fit_paper_policy(
             setting.training.positions,
             setting.training.journeys,
             store,
             rng=np.random.default_rng(setting.options.seed),
-            preset="tiny" if setting.options.quick else "small",
-            encoding=TextEncoding(kind="time"),
-            training=LanguageTrainingConfig(n_epochs=TIME_EPOCHS),
-            checkpoint_dir=setting.cache / "paper-time-training",
-            resume=True,
+            preset="tiny",
+            encoding=TextEncoding(kind=kind),
+            training=LanguageTrainingConfig(n_epochs=n_epochs),
         )
-        policy.save_pretrained(folder)
-    policy = PaperPolicy.from_pretrained(folder)
-    sequences = policy.tokenizer.encode(
-        write_journeys(days.positions, days.journeys, store, policy.encoding).lines
-    )
-    meanings = interpret_words(policy.tokenizer.words, store, policy.encoding)
-    door = [sequence[: 1 + len(policy.encoding.attributes)] for sequence in sequences]
-    luck = np.random.default_rng(setting.options.seed + 3).random((len(door), policy.n_tokens))
-    counts = count_written(policy.write(door, luck, store), meanings, store, policy.encoding)
-    observed = count_written(sequences, meanings, store, policy.encoding)
-    return compare_written(observed, counts, np.random.default_rng(setting.options.seed + 4))
+        sequences = policy.tokenizer.encode(
+            write_journeys(days.positions, days.journeys, store, policy.encoding).lines
+        )
+        meanings = interpret_words(policy.tokenizer.words, store, policy.encoding)
+        observed = count_written(sequences, meanings, store, policy.encoding)
+        door = [sequence[: 1 + len(policy.encoding.attributes)] for sequence in sequences]
+        rng = np.random.default_rng(setting.options.seed + 3)
+        journeys = [
+            policy.sample(door, rng.random((len(door), policy.n_tokens)), store) for _ in range(N_WRITINGS)
+        ]
+        counts = [count_written(of_one, meanings, store, policy.encoding) for of_one in journeys]
+        results[kind] = {
+            **compare_several(observed, counts, setting),
+            "n_epochs": len(history),
+            "mean_tokens": float(np.mean([len(sequence) for sequence in sequences])),
+        }
+    return results
 
 
 def compare_groups(
@@ -157,8 +189,16 @@ def train_lstm(paper: PaperPolicy, setting: Setting) -> LSTMLanguageModel:
     return lstm
 
 
+def print_encodings(encodings: dict[str, Any]) -> None:
+    rows = [
+        [kind, f"{result['mean_tokens']:.0f}", *(format_ratio(result[figure]) for figure in WRITTEN)]
+        for kind, result in encodings.items()
+    ]
+    print_table("Two forms of the text, tiny network, as many tokens", ["form", "tokens", *WRITTEN], rows)
+
+
 def print_written(written: dict[str, Any]) -> None:
-    figures = ("cells", "zone_purchases", "category_purchases")
+    figures = WRITTEN
     rows = [[name, *(format_ratio(result[figure]) for figure in figures)] for name, result in written.items()]
     print_table("As written: divergence / its noise floor = ratio", ["journeys", *figures], rows)
     groups = written["GPT-2, from the door"]["groups"]

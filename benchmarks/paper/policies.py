@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.common import add_data_option, print_table, write_result
-from benchmarks.paper.as_written import print_written, run_as_written
+from benchmarks.paper.as_written import print_encodings, print_written, run_as_written, run_encodings
 from benchmarks.paper.crossings import place_stops, tabulate_crossings
 from benchmarks.paper.setting import Setting, fit, format_ratio, prepare
 from models import POLICIES, ShopperModel, view_layout
@@ -40,9 +40,11 @@ def main() -> None:
     assert isinstance(paper, PaperPolicy)
     written, raw = run_as_written(paper, setting)
     print_written(written)
+    encodings = run_encodings(setting)
+    print_encodings(encodings)
     crossings = measure_crossings(raw, stops, setting)
     print_crossings(crossings)
-    content = {"simulated": simulated, "written": written, "crossings": crossings}
+    content = {"simulated": simulated, "written": written, "encodings": encodings, "crossings": crossings}
     settings = {key: getattr(setting.options, key) for key in ("seed", "replications", "quick")}
     write_result("paper-policies", {"settings": settings, **content}, out=setting.options.out)
 
