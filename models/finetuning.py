@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import Journeys, Observations, build_journeys
+from analysis import Journeys, Observations, build_journeys, clean_tracks
 from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
 from models.encoding import EncodedJourneys, encode_journeys
@@ -25,9 +25,12 @@ from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
 from models.needs import BasketBank
 from models.network_finetuning import FinetuningConfig, extend_attributes, finetune_network
+from models.paper.fitting import fit_paper_policy
+from models.paper.policy import PaperPolicy
+from models.policy import Policy
 from models.policy_training import TrainingStore
 from models.shopper_model import Pace, ShopperModel
-from models.training import _describe_knowledge, _fit_pace, _hourly_share, _shoppers_per_day
+from models.store_profile import count_hourly_share, count_shoppers_per_day, describe_knowledge, fit_pace
 from models.velocity_needs import (
     PLANNED_SHARE,
     UNITS_PER_LINE,
@@ -74,7 +77,7 @@ def finetune_model(
     Parameters
     ----------
     prior
-        Model of another store, or of many; its policy must be a layout policy.
+        Model of another store, or of many; its policy must be `layout` or `paper`.
     store
         The new store as it stood while the observations were made. Its categories and customers may differ.
     observations
@@ -93,13 +96,14 @@ def finetune_model(
     ObservationError
         If fewer than `MIN_JOURNEYS` of the visits have a receipt, both ends and a stop.
     """
-    if not isinstance(prior.policy, LayoutPolicy):
+    if not isinstance(prior.policy, LayoutPolicy | PaperPolicy):
         raise ModelError(
             f"model {prior.name!r}: a policy of kind {type(prior.policy).__name__} cannot be fine-tuned; "
-            "take a model whose policy is `layout`"
+            "take a model whose policy is `layout` or `paper`"
         )
     chosen = take_sessions(observations, n_sessions, rng)
-    journeys = build_journeys(chosen, store)
+    positions = clean_tracks(chosen.tracks, store)
+    journeys = build_journeys(chosen, store, positions=positions)
     encoded = encode_journeys(journeys, store)
     if encoded.n < MIN_JOURNEYS:
         raise ObservationError(
@@ -112,7 +116,13 @@ def finetune_model(
     conversion = refit_conversion(prior.conversion, encoded, store, made, rng=rng)
     planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
     made = _fit_planned_share(made, seen, planned_share)
-    policy, history = _finetune_policy(prior.policy, seen, planned_share, rng, config or FinetuningConfig())
+    policy: Policy
+    if isinstance(prior.policy, PaperPolicy):
+        policy, history = fit_paper_policy(positions, journeys, store, rng=rng, start=prior.policy)
+    else:
+        policy, history = _finetune_policy(
+            prior.policy, seen, planned_share, rng, config or FinetuningConfig()
+        )
     empty = float((made.n_wanted == 0).mean())
     return ShopperModel(
         name=f"{prior.name}-{store.name}",
@@ -123,10 +133,18 @@ def finetune_model(
         ),
         policy=policy,
         conversion=conversion,
-        pace=_blend_pace(prior.pace, _fit_pace(encoded, planned_share, store), encoded.n),
+        pace=_blend_pace(prior.pace, fit_pace(encoded, planned_share, store), encoded.n),
         hourly_share=_blend_hours(prior, journeys.sessions["entry_ts"]),
-        shoppers_per_day=_shoppers_per_day(observations.tracks.groupby("session_id")["t"].min()),
-        knowledge=_describe_knowledge(store, journeys, encoded, planned_share, "fine-tuned", history)
+        shoppers_per_day=count_shoppers_per_day(observations.tracks.groupby("session_id")["t"].min()),
+        knowledge=describe_knowledge(
+            store,
+            journeys,
+            encoded,
+            planned_share,
+            "fine-tuned",
+            history,
+            prior.knowledge.get("policy", "layout"),
+        )
         | {"kind": "fine-tuned", "prior": prior.name, "prior_knowledge": _shorten(prior.knowledge)},
     )
 
@@ -270,7 +288,7 @@ def _blend_pace(prior: Pace, here: Pace, n: int) -> Pace:
 
 
 def _blend_hours(prior: ShopperModel, entry: pd.Series) -> tuple[float, ...]:
-    here, n = np.array(_hourly_share(entry)), len(entry)
+    here, n = np.array(count_hourly_share(entry)), len(entry)
     share = (n * here + HOUR_VISITS * np.array(prior.hourly_share)) / (n + HOUR_VISITS)
     return tuple(float(value) for value in share / share.sum())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class LayoutPolicy:
         Coder of the customer attributes that the network was trained with.
     """
 
-    buys = False
+    buys: ClassVar[bool] = False
 
     def __init__(self, network: GPT2Pointer, attributes: AttributeCoder) -> None:
         self.network = network.eval()

@@ -8,7 +8,7 @@ the same person meets the same luck in every layout.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class Policy(Protocol):
         are given a list, for shoppers who may buy what they notice.
     """
 
-    buys: bool
+    buys: ClassVar[bool]
 
     def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> IntArray:
         """Turn customer attributes (name -> one value per shopper) into codes, shape (n, n_attributes)."""

@@ -101,7 +101,7 @@ def save_arrays(
     *,
     config: dict[str, Any] | None = None,
 ) -> None:
-    """Write numeric columns and text columns (as codes with their levels in `config.json`, beside `config`)."""
+    """Write numeric columns and text columns (as codes, their levels in `config.json` beside `config`)."""
     levels: dict[str, list[str]] = {}
     coded = dict(arrays)
     for name, values in texts.items():

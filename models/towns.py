@@ -8,7 +8,7 @@ tastes are drawn wide on purpose and are no claim about people.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from models.layout_view import ZONE_FEATURES, LayoutView
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
 from models.reference import BROWSING_APPEAL, MISSIONS
 
-NO_TASTE = ("from_entrance", "to_checkout", "log_skus")  # the first two have a weight of their own
+NO_TASTE = ("from_entrance", "to_checkout", "log_skus")  # the way through the store has weights of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class TownPolicy:
     """Needs first, in an order that is the town's; it is a program and cannot be saved."""
 
     town: Town
-    buys = False
+    buys: ClassVar[bool] = False
 
     def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Code the mission, shape (n, 1)."""

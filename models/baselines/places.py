@@ -47,7 +47,7 @@ class PlacePolicy(ABC):
     `attributes_`.
     """
 
-    buys = True
+    buys: ClassVar[bool] = True
     n_remembered: ClassVar[int] = 1  # stops that the history holds
     reads_attributes: ClassVar[bool] = False
 

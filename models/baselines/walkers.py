@@ -28,7 +28,7 @@ MANY_LINES = 5  # stops at which more is taken last as long as those with so man
 class WalkerPolicy(ABC):
     """Stops only where something on the list stands, for as long as people stood who took as many lines."""
 
-    buys = False
+    buys: ClassVar[bool] = False
     kind: ClassVar[str]
 
     dwells_: DwellQuantiles

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class PaperPolicy:
         written and taken as it comes.
     """
 
-    buys = True
+    buys: ClassVar[bool] = True
     measured = True  # its cells were learned from measured positions and carry their noise
 
     def __init__(

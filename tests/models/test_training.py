@@ -9,7 +9,7 @@ import torch
 from analysis import observe
 from layouts import ConfigError, ObservationError
 from models import PRESETS, build_reference_model, fit_model, load_model, train_model
-from models.training import _empty_share
+from models.store_profile import estimate_empty_share
 from scenarios.monte_carlo import RunConfig, simulate_replication
 from tests.models.worlds import plan
 
@@ -116,6 +116,6 @@ def test_visits_without_purchase_are_those_without_receipt_less_the_unlinked():
         sessions = pd.DataFrame({"has_receipt": [True] * 70 + [False] * 30})
         report = {"n_receipts_without_session": 18}  # noqa: RUF012
 
-    assert _empty_share(Table) == pytest.approx(0.12)
+    assert estimate_empty_share(Table) == pytest.approx(0.12)
     Table.report = {"n_receipts_without_session": 40}
-    assert _empty_share(Table) == 0.0
+    assert estimate_empty_share(Table) == 0.0

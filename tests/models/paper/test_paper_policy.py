@@ -8,6 +8,7 @@ import pytest
 from analysis import build_journeys, clean_tracks, observe
 from layouts import bundled_store
 from models import build_reference_model, fit_model, load_model
+from models.finetuning import finetune_model
 from models.paper.fitting import fit_paper_policy
 from models.paper.policy import PaperPolicy
 from models.paper.training import LanguageTrainingConfig
@@ -107,7 +108,12 @@ def test_fine_tuning_goes_on_with_the_words_that_there_are(shop, observations, p
     assert not np.array_equal(before.detach(), tuned.network.transformer.wte.weight.detach()[: len(before)])
 
 
-def test_storesim_train_makes_a_whole_model_of_it(shop, observations, tmp_path):
+def test_storesim_train_and_finetune_make_whole_models_of_it(shop, observations, tmp_path):
     model = fit_model(shop, observations, policy="paper", preset="tiny", rng=np.random.default_rng(7))
-    model.save_pretrained(tmp_path)
-    assert isinstance(load_model(tmp_path).policy, PaperPolicy)
+    model.save_pretrained(tmp_path / "trained")
+    loaded = load_model(tmp_path / "trained")
+    assert isinstance(loaded.policy, PaperPolicy)
+    tuned = finetune_model(loaded, shop, observations, n_sessions=40, rng=np.random.default_rng(8))
+    tuned.save_pretrained(tmp_path / "tuned")
+    assert isinstance(load_model(tmp_path / "tuned").policy, PaperPolicy)
+    assert tuned.knowledge["policy"] == "paper"
