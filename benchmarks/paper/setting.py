@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from analysis import Journeys, Observations, build_journeys, clean_tracks, load_observations
-from benchmarks.common import CACHE, find_market
+from benchmarks.common import CACHE, add_data_option, find_market, print_table
 from layouts import Store, load_store
 from models import ShopperModel, encode_journeys, fit_model, load_model
 from models.policies import load_policy
@@ -39,6 +39,18 @@ class Setting:
     base: ShopperModel  # the layout policy's model: its needs and conversion serve all of them
     cache: Path
     options: argparse.Namespace
+
+
+def parse_options(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data_option(parser)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--replications", type=int, default=2, help="simulated days a policy")
+    parser.add_argument("--quick", action="store_true", help="small networks and three policies: a trial")
+    parser.add_argument("--out", type=Path, default=None, metavar="FILE")
+    return parser.parse_args()
 
 
 def prepare(options: argparse.Namespace) -> Setting:
@@ -87,3 +99,10 @@ def fit(name: str, setting: Setting) -> Any:
 
 def format_ratio(row: dict[str, Any]) -> str:
     return f"{row['value']:.4f}/{row['floor']:.4f} = {row['ratio']:.2f}"
+
+
+def print_crossings(between: str, rows: list[dict[str, Any]]) -> None:
+    keys = ("off_floor_share", "straight_share", "crossing_share")
+    cells = [[row["source"], *(f"{row[key]:.2%}" for key in keys)] for row in rows]
+    head = ["raw output", "off the floor", "touches a shelf", "through a shelf"]
+    print_table(f"Straight lines between {between}", head, cells)
