@@ -26,7 +26,8 @@ class FinetuningConfig:
     n_steps, max_steps
         At most so many; one for each visit where these are more, up to `max_steps`.
     batch_size, learning_rate, weight_decay
-        Of AdamW; the rate falls to nothing over the steps along a cosine.
+        Of AdamW; the rate is up to three times as high with more than `n_many` visits, and falls to nothing
+        over the steps along a cosine.
     n_looks
         How often the held-back visits are read on the way.
     patience
@@ -108,9 +109,8 @@ def _descend(
 ) -> tuple[list[dict[str, float]], list[Weights]]:
     """Train until the held-back visits get worse; return the losses and the weights at every look."""
     n_steps = min(max(config.n_steps, len(rows)), max(config.max_steps, config.n_steps))
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
+    rate = config.learning_rate * min(1.0 + len(rows) / config.n_many, 3.0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
     every = max(n_steps // config.n_looks, 1)
     loss = compute_held_loss(network, store, held)

@@ -39,8 +39,8 @@ class Town:
     tills_last
         How far the order is that of a round trip and not of the nearest next: from the distance of a need is
         taken this share of its distance to the tills.
-    browse_chance
-        Of a stop without a need, at each decision, by mission; when the list is done, half of it.
+    browse_chance, browse_on
+        Of a stop without a need, at each decision, by mission; factor on it when the list is done.
     base_s, item_s, browse_s, dwell_sigma
         Length of a stop: median with a need, for each item, without a need, and spread of the logarithm.
     """
@@ -53,6 +53,7 @@ class Town:
     browse_taste: NDArray[np.float64]
     tills_last: float
     browse_chance: tuple[float, float, float]
+    browse_on: float
     base_s: float
     item_s: float
     browse_s: float
@@ -65,8 +66,8 @@ def draw_town(rng: np.random.Generator) -> Town:
     order, browse = rng.normal(0.0, 0.4, n), rng.normal(0.0, 0.4, n)
     plain = [ZONE_FEATURES.index(name) for name in NO_TASTE]
     order[plain] = browse[plain] = 0.0
-    chance = float(np.exp(rng.uniform(np.log(0.08), np.log(0.55))))
-    by_mission = np.array([rng.uniform(0.5, 1.0), 1.0, rng.uniform(0.9, 1.3)])
+    chance = float(np.exp(rng.uniform(np.log(0.12), np.log(0.6))))
+    by_mission = np.array([rng.uniform(0.6, 1.1), 1.0, rng.uniform(0.9, 1.2)])
     return Town(
         distance_weight=float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))),
         log_distance_weight=float(rng.choice([0.0, rng.uniform(0.0, 2.0)])),
@@ -75,7 +76,8 @@ def draw_town(rng: np.random.Generator) -> Town:
         order_taste=order,
         browse_taste=browse,
         tills_last=float(rng.uniform(0.0, 0.7)),
-        browse_chance=tuple(np.minimum(chance * by_mission, 0.6).tolist()),
+        browse_chance=tuple(np.minimum(chance * by_mission, 0.65).tolist()),
+        browse_on=float(rng.uniform(0.3, 1.6)),
         base_s=float(rng.uniform(5.0, 18.0)),
         item_s=float(rng.uniform(8.0, 28.0)),
         browse_s=float(rng.uniform(6.0, 14.0)),
@@ -108,7 +110,7 @@ class TownPolicy:
         looks = np.where(allowed[:, :-1] & ~wanted & layout.store.stands.any(axis=1), looks, -np.inf)
         chance = np.array(town.browse_chance)[states.attributes[:, 0]]
         is_done = ~wanted.any(axis=1)
-        chance = np.where(is_done, chance / 2.0, chance)
+        chance = np.minimum(np.where(is_done, chance * town.browse_on, chance), 0.7)
         leave = np.where(allowed[:, -1], np.where(is_done, 0.0, -20.0), -np.inf)
         go_on = np.column_stack([need, leave])
         all_looks = _log_sum(looks)

@@ -46,7 +46,7 @@ from simulator import Itineraries, Luck, draw_population, plan_itineraries
 N_TOWNS = 6  # that walk each store, so that the store does not tell the town
 N_JOURNEYS = 64  # of each town
 N_VALIDATION_STORES, N_VALIDATION_JOURNEYS = 16, 100
-TOWN_SHARE = 0.8  # of the stores are walked by a town's own tastes, the others by the reference shopper
+TOWN_SHARE = 0.9  # of the stores are walked by a town's own tastes, the others by the reference shopper
 SIZE = {"n_embd": 96, "n_layer": 3, "n_head": 2, "n_relation": 48}
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _draw_behaviour(rng: np.random.Generator) -> ReferenceBehaviour:
     return replace(
         behaviour,
         list_mean=(quick * longer, fill_in * longer, major * longer),
-        browse_utility=float(rng.uniform(-5.5, -3.5)),
+        browse_utility=float(rng.uniform(-5.0, -3.0)),
     )
 
 
