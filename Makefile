@@ -15,7 +15,7 @@ STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help setup demo bundled-model multistore-model test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
-	bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
+	bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-forms bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
 	format constraints clean
 .DEFAULT_GOAL := help
 
@@ -66,7 +66,7 @@ bench-speed: setup  ## journeys a second, and where the time goes
 bench-soundness: setup  ## positions, purchases, money and reproducibility: what must hold, counted
 	$(BIN)/python -m benchmarks.soundness $(BENCH_FLAGS)
 
-bench-paper: bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-finetuning bench-paper-decoding bench-paper-throughput  ## all experiments on the paper's method (two hours)
+bench-paper: bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-forms bench-paper-finetuning bench-paper-decoding bench-paper-throughput  ## all experiments on the paper's method (two hours)
 
 bench-paper-encoding: setup  ## stops by DBSCAN against purchases; lengths and tokens of journeys as text
 	$(BIN)/python -m benchmarks.paper.encoding $(BENCH_FLAGS)
@@ -76,6 +76,9 @@ bench-paper-policies: setup  ## every policy against held-out days: divergences 
 
 bench-paper-written: setup  ## what the language models write by themselves, beside held-out journeys
 	$(BIN)/python -m benchmarks.paper.as_written $(BENCH_FLAGS)
+
+bench-paper-forms: setup  ## a fix every 5 s, or time words: which form of the text serves better
+	$(BIN)/python -m benchmarks.paper.forms $(BENCH_FLAGS)
 
 bench-paper-finetuning: setup  ## how many visits of a new store are enough
 	$(BIN)/python -m benchmarks.paper.finetuning $(BENCH_FLAGS)

@@ -1,13 +1,13 @@
 """What language models write by themselves, fix by fix beside held-out journeys written in the same way.
 
 GPT-2 from the door and the attributes alone, and from the first seven points (the paper's prompt); an LSTM of
-the same size on the same journeys, without a grammar as in the paper, and with one; GPT-2 with time words.
+the same size on the same journeys, without a grammar as in the paper, and with one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,21 +18,18 @@ from benchmarks.paper.crossings import tabulate_crossings
 from benchmarks.paper.setting import Setting, fit, format_ratio, parse_options, prepare, print_crossings
 from benchmarks.paper.written import Counts, compare_written, count_written
 from models.decoding import sample_sequences
-from models.paper.fitting import fit_paper_policy
 from models.paper.legality import build_grammar
 from models.paper.network import LSTMConfig, LSTMLanguageModel, load_language_model, save_language_model
 from models.paper.policy import PaperPolicy
 from models.paper.reading import decode_journeys, interpret_words
 from models.paper.text import write_journeys
 from models.paper.training import LanguageTrainingConfig, train_language_model
-from models.paper.words import TextEncoding, take_points
+from models.paper.words import take_points
 
 N_POINTS = 7  # the paper's prompt
 WRITTEN = ("cells", "zone_purchases", "category_purchases")
 LSTM_EPOCHS = 8
 N_WRITINGS = 2  # each compared by itself
-# with time words a journey is three times as long
-ENCODING_EPOCHS: dict[Literal["fix", "time"], int] = {"fix": 6, "time": 2}
 
 
 def main() -> None:
@@ -40,14 +37,12 @@ def main() -> None:
     setting = prepare(options)
     paper = fit("paper", setting)
     assert isinstance(paper, PaperPolicy)
-    encodings = run_encodings(setting)
-    print_encodings(encodings)
     written, raw = run_as_written(paper, setting)
     print_written(written)
     crossings = tabulate_crossings(raw, setting.store).to_dict("records")
     print_crossings("fixes", crossings)
     settings = {key: getattr(options, key) for key in ("seed", "quick")}
-    content = {"written": written, "crossings": crossings, "encodings": encodings}
+    content = {"written": written, "crossings": crossings}
     write_result("paper-written", {"settings": settings, **content}, out=options.out)
 
 
@@ -115,38 +110,6 @@ def compare_several(observed: Counts, written: list[Counts], setting: Setting) -
     }
 
 
-def run_encodings(setting: Setting) -> dict[str, Any]:
-    """Both forms of the text with a tiny network, trained on as many tokens."""
-    store, days, results = setting.store, setting.held_out, {}
-    for kind, n_epochs in ENCODING_EPOCHS.items():
-        policy, history = fit_paper_policy(
-            setting.training.positions,
-            setting.training.journeys,
-            store,
-            rng=np.random.default_rng(setting.options.seed),
-            preset="tiny",
-            encoding=TextEncoding(kind=kind),
-            training=LanguageTrainingConfig(n_epochs=n_epochs),
-        )
-        sequences = policy.tokenizer.encode(
-            write_journeys(days.positions, days.journeys, store, policy.encoding).lines
-        )
-        meanings = interpret_words(policy.tokenizer.words, store, policy.encoding)
-        observed = count_written(sequences, meanings, store, policy.encoding)
-        door = [sequence[: 1 + len(policy.encoding.attributes)] for sequence in sequences]
-        rng = np.random.default_rng(setting.options.seed + 3)
-        journeys = [
-            policy.sample(door, rng.random((len(door), policy.n_tokens)), store) for _ in range(N_WRITINGS)
-        ]
-        counts = [count_written(of_one, meanings, store, policy.encoding) for of_one in journeys]
-        results[kind] = {
-            **compare_several(observed, counts, setting),
-            "n_epochs": len(history),
-            "mean_tokens": float(np.mean([len(sequence) for sequence in sequences])),
-        }
-    return results
-
-
 def compare_groups(
     observed: Counts, written: Counts, attributes: tuple[str, ...], lines: tuple[str, ...], setting: Setting
 ) -> list[dict[str, Any]]:
@@ -211,14 +174,6 @@ def train_lstm(paper: PaperPolicy, setting: Setting) -> LSTMLanguageModel:
     lstm = load_language_model(folder)
     assert isinstance(lstm, LSTMLanguageModel)
     return lstm
-
-
-def print_encodings(encodings: dict[str, Any]) -> None:
-    rows = [
-        [kind, f"{result['mean_tokens']:.0f}", *(format_ratio(result[figure]) for figure in WRITTEN)]
-        for kind, result in encodings.items()
-    ]
-    print_table("Two forms of the text, tiny network, as many tokens", ["form", "tokens", *WRITTEN], rows)
 
 
 def print_written(written: dict[str, Any]) -> None:
