@@ -87,6 +87,7 @@ bench-paper-decoding: setup  ## our decoder against generate() of transformers, 
 	$(BIN)/python -m benchmarks.paper.decoding $(BENCH_FLAGS)
 
 bench-paper-throughput: setup  ## our training loop against a Trainer of transformers, tokens a second
+	$(PIP_INSTALL) -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.paper.throughput $(BENCH_FLAGS)
 
 format: setup  ## let ruff put the format right

@@ -52,6 +52,8 @@ def load_policy(folder: Path) -> Policy:
     """
     kind = read_config(folder).get("kind")
     if kind not in POLICIES:
-        raise ModelError(f"{folder / CONFIG_FILE}: kind {kind!r} is none of {', '.join(POLICIES)}")
+        raise ModelError(
+            f"{folder / CONFIG_FILE}: kind {kind!r} is none of {', '.join(POLICIES)}; train the model again"
+        )
     policy: Policy = find_policy_class(kind).from_pretrained(folder)  # type: ignore[attr-defined]
     return policy

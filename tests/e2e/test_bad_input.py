@@ -143,7 +143,7 @@ MODEL_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no policy": (lambda m: shutil.rmtree(m / "policy"), "policy/config.json: not found"),
     "config of another part": (
         lambda m: shutil.copy(m / "needs" / "config.json", m / "policy" / "config.json"),
-        "policy: is not what `storesim train` writes (KeyError: 'network')",
+        "policy/config.json: kind None is none of layout, paper, ",
     ),
     "impossible network": (
         lambda m: edit_config(m / "policy", network={"n_levels": 6, "n_embd": 15, "n_head": 2}),

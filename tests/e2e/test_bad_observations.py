@@ -219,7 +219,7 @@ def test_an_unknown_preset_is_told_before_anything_is_read(
     refuses: Refuses, command: list[object], tmp_path: Path
 ) -> None:
     message = refuses(*command, tmp_path / "nowhere", "--preset", "huge")
-    assert "preset 'huge': unknown; known are tiny, small, base" in message
+    assert "preset 'huge': unknown to policy 'layout'; known are tiny, small, base" in message
 
 
 def test_order_and_repetition_do_not_matter(corner_shop: Path, tmp_path: Path) -> None:
