@@ -1,4 +1,4 @@
-"""The command line: `storesim train | finetune | simulate | ab | report`.
+"""The command line: `storesim train | finetune | simulate | ab | validate | report`.
 
 Each handler opens its inputs, calls one public function and prints what it found. The floors below
 are imported by the handlers, so that `storesim --help` answers at once.
@@ -58,6 +58,13 @@ RunFolder = Annotated[
     typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier run, which is replaced."),
 ]
 
+ObservationsFolder = Annotated[
+    Path, typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet).")
+]
+ModelFolder = Annotated[
+    Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
+]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -77,13 +84,8 @@ def _options(
 @app.command()
 def train(
     store: StoreName,
-    observations: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet)."),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
-    ],
+    observations: ObservationsFolder,
+    out: ModelFolder,
     policy: Annotated[
         str,
         typer.Option(
@@ -132,13 +134,8 @@ def train(
 def finetune(
     store: StoreName,
     model: ModelName,
-    observations: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet)."),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
-    ],
+    observations: ObservationsFolder,
+    out: ModelFolder,
     sessions: Annotated[
         int | None,
         typer.Option(min=2, help="Visits to learn from, drawn at random; all of them if left out."),

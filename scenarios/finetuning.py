@@ -119,7 +119,11 @@ def write_finetuned(
 def write_finetuned_card(model: ShopperModel, folder: Path, *, seed: int) -> None:
     """Write the model card, `README.md`."""
     known = model.knowledge
-    first, best = known["history"][0]["validation"], min(h["validation"] for h in known["history"])
+    losses = [look["validation"] for look in known["history"]]
+    if known["policy"] == "paper":
+        loss = f"{losses[0]:.3f} after one epoch, {min(losses):.3f} at best [nats a token]"
+    else:
+        loss = f"{losses[0]:.3f} before, {min(losses):.3f} after [nats a decision]"
     folder.joinpath("README.md").write_text(
         f"""# {model.name}
 
@@ -129,7 +133,7 @@ Shoppers of the store `{known["store"]}` (content hash `{known["store_hash"][:16
 | what | value |
 | --- | --- |
 | data | {known["n_sessions"]} visits, {known["n_journeys"]} with a receipt and both ends |
-| loss of the journey policy on held-back visits | {first:.3f} before, {best:.3f} after [nats a decision] |
+| loss of the journey policy on held-back visits | {loss} |
 | receipt lines held to be planned | {known["planned_line_share"]:.0%} |
 
 `needs` holds receipts: treat the folder as you treat the data it was made from.

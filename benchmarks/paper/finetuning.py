@@ -35,7 +35,7 @@ from scenarios.observe import observe_reference_shopper
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 QUICK_SIZES = (8, 64, 512)
 MEASURES = ("zone_visits", "lines_by_zone", "lines_by_category")
-N_SMALL, N_DRAWS = 64, 3  # up to so many visits, several draws of them are averaged
+N_SMALL, N_DRAWS = 64, 3  # up to so many visits, and with all of them, several draws are averaged
 N_RACETRACK = 3000  # visits, half of them held out
 Counts = dict[str, np.ndarray[Any, Any]]
 
@@ -80,7 +80,7 @@ def measure_curve(data: Path, multistore: ShopperModel, *, quick: bool) -> list[
     sizes = [*(QUICK_SIZES if quick else SIZES), n_all]
     rows = [measure("multistore", 0, store, multistore, held)]
     for n in sizes:
-        for draw in range(N_DRAWS if n <= N_SMALL and not quick else 1):
+        for draw in range(N_DRAWS if (n <= N_SMALL or n == n_all) and not quick else 1):
             for source, fit in _sources(store, observed, market_a, multistore):
                 start = time.perf_counter()
                 try:
