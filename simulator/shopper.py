@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import mesa
 import numpy as np
 
 from simulator.checkout import Turn
+from simulator.framework import mesa
 from simulator.legs import Walk
 from simulator.luck import FloatArray, IntArray
 
@@ -51,11 +51,14 @@ class Shopper(mesa.Agent):
         self.speed_mps = float(model.population.speed_mps[index])
         self.walks: list[Walk] = []
         self.turn: Turn | None = None
+        self.is_gone = False
         self._first_stop, self._end_stop = model.first_stop[index], model.first_stop[index + 1]
         self._stop = self._first_stop - 1  # row of the stop that they walk to or stand at
 
     def act(self, t_s: float) -> float | None:
         """Do what is due at `t_s`; return when to act again, or None when gone."""
+        if self.is_gone:  # an AgentSet may still hold on to those who have been removed
+            return None
         if self.activity is Activity.SHOPPING:
             return self._go_on(t_s)
         if self.activity is Activity.TO_TILLS:
@@ -63,8 +66,23 @@ class Shopper(mesa.Agent):
         if self.activity is Activity.AT_TILL:
             return self._pay_and_go(t_s)
         self.model.record_exit(self, t_s)
+        self.is_gone = True
         self.remove()
         return None
+
+    @property
+    def pos(self) -> tuple[float, float] | None:
+        """Position [m] at the model's time, for Mesa's viewers; None before the first walk."""
+        if not self.walks:
+            return None
+        x, y = self.position_at(max(self.model.time_s, self.walks[0].start_s))
+        return float(x), float(y)
+
+    @pos.setter
+    def pos(self, value: None) -> None:
+        """Take the None that Mesa sets in the beginning; shoppers walk and are not placed."""
+        if value is not None:
+            raise AttributeError("pos: shoppers walk; give them itineraries instead of placing them")
 
     @property
     def picks(self) -> slice:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 import math
+from functools import cached_property
 
-import mesa
 import numpy as np
 
 from layouts import ModelError, Store, bundled_store
@@ -19,6 +19,8 @@ from simulator.arrivals import (
 )
 from simulator.checkout import Checkouts, draw_service_s
 from simulator.config import SimulationConfig
+from simulator.floor_space import FloorSpace
+from simulator.framework import mesa
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.legs import Walk, compute_legs, compute_metres
 from simulator.luck import FloatArray, IntArray, Luck
@@ -46,7 +48,8 @@ class StoreModel(mesa.Model):
     luck
         Decides the services' lengths and the entrances; ``Luck(seed)`` if left out.
     seed, rng
-        As Mesa has them, at most one; only an integer can stand in for a missing `luck`.
+        As Mesa has them, at most one; they stand in for a missing `luck`. Text that reads as an integer, as
+        Mesa's input fields give it, is one. Without any of the three the seed is 0.
 
     Attributes
     ----------
@@ -79,12 +82,14 @@ class StoreModel(mesa.Model):
         *,
         config: SimulationConfig | None = None,
         luck: Luck | None = None,
-        seed: int | None = None,
-        rng: int | np.random.Generator | None = None,
+        seed: int | str | None = None,
+        rng: int | np.random.Generator | np.random.SeedSequence | None = None,
     ) -> None:
-        given = seed if seed is not None else rng
-        self.luck = luck or Luck(int(given) if isinstance(given, (int, np.integer)) else 0)
-        super().__init__(seed=int(self.luck.seed) % 2**32 if given is None else seed, rng=rng)
+        if seed is not None and rng is not None:
+            raise ValueError("you have to pass either rng or seed, not both")
+        given = _to_seed(seed if seed is not None else rng)
+        self.luck = luck or Luck(given or 0)
+        super().__init__(seed=(int(self.luck.seed) if given is None else given) % 2**32)
         self.config = config or SimulationConfig()
         self.store = store or bundled_store("corner-shop")
         self.population = population or _draw_default_population(self.store, self.luck)
@@ -199,6 +204,11 @@ class StoreModel(mesa.Model):
 
     # live figures
 
+    @cached_property
+    def space(self) -> FloorSpace:
+        """The floor as Mesa's viewers draw it, with everybody inside."""
+        return FloorSpace(self)
+
     @property
     def is_open(self) -> bool:
         """Whether it is opening time."""
@@ -248,6 +258,15 @@ class StoreModel(mesa.Model):
         """Note that a shopper has left at `t_s`, and the way that they went."""
         self.exit_s[shopper.unique_id] = t_s
         self.walks[shopper.unique_id] = shopper.walks
+
+
+def _to_seed(given: int | str | np.random.Generator | np.random.SeedSequence | None) -> int | None:
+    """Turn what Mesa takes as `seed` or `rng` into an integer: the same one for the same state."""
+    if given is None or isinstance(given, (int, np.integer)):
+        return None if given is None else int(given)
+    if isinstance(given, str):
+        return int(given)
+    return int(np.random.default_rng(given).integers(2**63))
 
 
 def _draw_default_population(store: Store, luck: Luck) -> Population:
