@@ -18,9 +18,11 @@ from simulator.config import SimulationConfig
 from simulator.inference import draw_population, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
+from simulator.outcome import Outcome
 from simulator.shopper import Activity, Shopper
 from simulator.store_model import StoreModel
 from simulator.tables import ReplicationTables, build_tables, compute_positions
+from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
 __all__ = [
     "Activity",
@@ -28,14 +30,18 @@ __all__ = [
     "CheckoutConfig",
     "Itineraries",
     "Luck",
+    "Outcome",
+    "PatienceConfig",
     "Population",
     "Purpose",
     "ReplicationTables",
+    "SelfServiceConfig",
     "ServiceNoise",
     "Shopper",
     "SimulationConfig",
     "StoreModel",
     "TillChoice",
+    "TillOpeningConfig",
     "build_tables",
     "check_itineraries",
     "compute_positions",

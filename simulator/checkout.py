@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from layouts import ConfigError
 from simulator.luck import FloatArray, IntArray, Luck, Purpose
+from simulator.settings import check_number, to_enum
 
 
 class ServiceNoise(StrEnum):
@@ -58,15 +58,10 @@ class CheckoutConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name, kinds in (("noise", ServiceNoise), ("choice", TillChoice)):
-            try:
-                object.__setattr__(self, name, kinds(getattr(self, name)))
-            except ValueError:
-                known = ", ".join(kinds)
-                raise ConfigError(f"{name}: must be one of {known}, got {getattr(self, name)!r}") from None
+        to_enum(self, "noise", ServiceNoise)
+        to_enum(self, "choice", TillChoice)
         for name in ("base_service_s", "item_service_s", "noise_cv", "approach_m", "spacing_m"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ConfigError(f"{name}: must be a finite number of at least 0, got {getattr(self, name)}")
+            check_number(self, name)
 
 
 def draw_service_s(config: CheckoutConfig, n_items: IntArray, luck: Luck) -> FloatArray:
@@ -82,14 +77,36 @@ def draw_service_s(config: CheckoutConfig, n_items: IntArray, luck: Luck) -> Flo
     service_s
         Shape (n_shoppers,); for an empty basket too, though it is never served.
     """
-    shopper = np.arange(len(n_items))
-    expected_s = config.base_service_s + config.item_service_s * np.asarray(n_items, dtype=np.float64)
-    if config.noise is ServiceNoise.EXPONENTIAL:
-        return expected_s * luck.exponential(Purpose.SERVICE, shopper)
-    if config.noise is ServiceNoise.LOGNORMAL:
-        sigma = np.sqrt(np.log1p(config.noise_cv**2))
-        return expected_s * np.exp(sigma * luck.normal(Purpose.SERVICE, shopper) - sigma**2 / 2)
-    return expected_s
+    return compute_expected_service_s(config, n_items) * draw_service_factors(config, len(n_items), luck)
+
+
+def compute_expected_service_s(config: CheckoutConfig, n_items: IntArray) -> FloatArray:
+    """Expected service of baskets of `n_items` units [s], of the same shape."""
+    return config.base_service_s + config.item_service_s * np.asarray(n_items, dtype=np.float64)
+
+
+def draw_service_factors(config: CheckoutConfig, n: int, luck: Luck) -> FloatArray:
+    """Draw the factor, of mean 1, by which each of n shoppers' services differs from the expected one."""
+    return draw_factors(config.noise, config.noise_cv, n, luck, Purpose.SERVICE)
+
+
+def draw_factors(noise: ServiceNoise, cv: float, n: int, luck: Luck, purpose: Purpose) -> FloatArray:
+    """Draw a factor of mean 1 for each of n shoppers, keyed by the shopper's index; shape (n,).
+
+    Parameters
+    ----------
+    noise, cv
+        Law of the factors, and their coefficient of variation (lognormal only).
+    purpose
+        What the factor is for.
+    """
+    shopper = np.arange(n)
+    if noise is ServiceNoise.EXPONENTIAL:
+        return luck.exponential(purpose, shopper)
+    if noise is ServiceNoise.LOGNORMAL:
+        sigma = np.sqrt(np.log1p(cv**2))
+        return np.exp(sigma * luck.normal(purpose, shopper) - sigma**2 / 2)
+    return np.ones(n)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,22 @@ import pandas as pd
 
 from layouts import ConfigError
 from simulator.checkout import CheckoutConfig
+from simulator.settings import check_count, read_config
+from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
+
+MECHANISMS = {
+    "till_opening": TillOpeningConfig,
+    "self_service": SelfServiceConfig,
+    "patience": PatienceConfig,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationConfig:
     """How a simulation runs; what shoppers do is not in here.
+
+    The mechanisms after the first three settings are off while they are None; an empty dictionary on disk, or
+    the class without arguments, turns one on with its defaults.
 
     Parameters
     ----------
@@ -26,22 +36,35 @@ class SimulationConfig:
         Store time between two rows of live figures [s].
     first_day
         The date of day 0 in the tables' timestamps, ISO 8601; the clock on the wall counts as UTC.
+    till_opening
+        Staffed tills open and close by the length of their queues; off: all are open.
+    self_service
+        Self-checkouts serve in their own time and not every basket; off: they serve as staffed tills do.
+    patience
+        Shoppers do not join queues that are too long, and give up when they wait for too long.
     """
 
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
     collect_every_s: int = 60
     first_day: str = "2026-01-05"
+    till_opening: TillOpeningConfig | None = None
+    self_service: SelfServiceConfig | None = None
+    patience: PatienceConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.collect_every_s < 1:
-            raise ConfigError(f"collect_every_s: must be at least 1, got {self.collect_every_s}")
+        check_count(self, "collect_every_s", low=1)
         try:
             is_day = pd.Timestamp(self.first_day) == pd.Timestamp(self.first_day).normalize()
         except ValueError:
             is_day = False
         if not is_day:
             raise ConfigError(f"first_day: must be a date like 2026-01-05, got {self.first_day!r}")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether any mechanism is on that makes a shopper's day depend on what happens in the store."""
+        return any(getattr(self, name) is not None for name in MECHANISMS)
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into plain values, ready for JSON."""
@@ -56,15 +79,13 @@ class SimulationConfig:
         ConfigError
             If a key is unknown (the error names the nearest known one) or a value is out of range.
         """
-        _refuse_unknown_keys(settings, cls, "")
-        checkout = settings.get("checkout", {})
-        _refuse_unknown_keys(checkout, CheckoutConfig, "checkout.")
-        return cls(**{**settings, "checkout": CheckoutConfig(**checkout)})
-
-
-def _refuse_unknown_keys(settings: Mapping[str, Any], config: type, prefix: str) -> None:
-    known = [option.name for option in dataclasses.fields(config)]
-    for key in settings:
-        if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise ConfigError(f"unknown setting {prefix}{key}; the nearest known one is {prefix}{nearest}")
+        if not isinstance(settings, Mapping):
+            raise ConfigError(f"settings: must be a mapping, got {settings!r}")
+        parts = {"checkout": CheckoutConfig, **MECHANISMS}
+        read = {
+            name: read_config(parts[name], value, name)
+            if name in parts and (value is not None or name not in MECHANISMS)
+            else value
+            for name, value in settings.items()
+        }
+        return read_config(cls, read, "")

@@ -37,6 +37,10 @@ class Purpose(IntEnum):
     SERVICE = 14
     SCRIPT = 16
     BOUGHT = 17
+    QUEUE_LIMIT = 18
+    PATIENCE = 19
+    GROUP = 20
+    SUBSTITUTE = 21
 
 
 @dataclass(frozen=True)

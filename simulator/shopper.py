@@ -65,10 +65,14 @@ class Shopper(mesa.Agent):
             return self._join_queue(t_s)
         if self.activity is Activity.AT_TILL:
             return self._pay_and_go(t_s)
+        self._leave(t_s)
+        return None
+
+    def _leave(self, t_s: float) -> None:
+        """Be gone."""
         self.model.record_exit(self, t_s)
         self.is_gone = True
         self.remove()
-        return None
 
     @property
     def pos(self) -> tuple[float, float] | None:
@@ -85,10 +89,14 @@ class Shopper(mesa.Agent):
             raise AttributeError("pos: shoppers walk; give them itineraries instead of placing them")
 
     @property
-    def picks(self) -> slice:
-        """Rows of ``model.itineraries``' picks that are in the basket: those of the stops made so far."""
-        first_pick = self.model.first_pick
-        return slice(first_pick[self._first_stop], first_pick[max(self._stop, self._first_stop)])
+    def goods(self) -> dict[int, int]:
+        """Units of each SKU (index in the store) in the basket: picks of the stops made so far."""
+        plans, first_pick = self.model.itineraries, self.model.first_pick
+        units: dict[int, int] = {}
+        for pick in range(first_pick[self._first_stop], first_pick[max(self._stop, self._first_stop)]):
+            sku = int(plans.pick_sku[pick])
+            units[sku] = units.get(sku, 0) + int(plans.pick_qty[pick])
+        return units
 
     @property
     def cell(self) -> int:
@@ -168,7 +176,7 @@ class Shopper(mesa.Agent):
         """Leave the till for the nearest exit."""
         model = self.model
         assert self.turn is not None
-        model.record_payment(self)
+        model.record_payment(model.spent[self.unique_id])
         self.activity = Activity.LEAVING
         cell = int(model.till_cell[self.turn.till])
         return self._walk(t_s, *model.path(cell, model.nearest_exit(cell)))

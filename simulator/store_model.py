@@ -23,10 +23,12 @@ from simulator.floor_space import FloorSpace
 from simulator.framework import mesa
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.legs import Walk, compute_legs, compute_metres
+from simulator.live_store import LiveStore
 from simulator.luck import FloatArray, IntArray, Luck
 from simulator.shopper import Shopper
 
 LIVE_FIGURES = ("time_s", "n_inside", "queue_lengths", "n_served", "revenue")
+MORE_LIVE_FIGURES = ("n_open_tills", "n_lost")  # where the configuration turns a mechanism on
 
 
 class StoreModel(mesa.Model):
@@ -67,6 +69,8 @@ class StoreModel(mesa.Model):
         When each shopper left [s], shape (n_shoppers,).
     walks
         The walks of each shopper who has left, in order.
+    live
+        What reacts to the shoppers where the configuration turns a mechanism on, else None.
 
     Raises
     ------
@@ -109,7 +113,9 @@ class StoreModel(mesa.Model):
         ]
         heapq.heapify(self._events)
         self.running = bool(self._events)
-        self.datacollector = mesa.DataCollector(model_reporters={name: name for name in LIVE_FIGURES})
+        self.live = LiveStore(self, self._events, self._inside) if self.config.is_live else None
+        figures = LIVE_FIGURES if self.live is None else LIVE_FIGURES + MORE_LIVE_FIGURES
+        self.datacollector = mesa.DataCollector(model_reporters={name: name for name in figures})
         self.datacollector.collect(self)
 
     def _prepare_goods(self) -> None:
@@ -125,7 +131,7 @@ class StoreModel(mesa.Model):
             plans.pick_shopper, self.price[plans.pick_sku] * plans.pick_qty, self.population.n
         )
         self.n_items: list[int] = n_items.tolist()
-        self._spent: list[float] = spent.tolist()
+        self.spent: list[float] = spent.tolist()
         self.service_s: list[float] = draw_service_s(self.config.checkout, n_items, self.luck).tolist()
 
     def _prepare_ways(self) -> None:
@@ -184,8 +190,16 @@ class StoreModel(mesa.Model):
 
     def _advance_to(self, time_s: int) -> None:
         """Let all act who are due by `time_s`, in order of time and then of index."""
-        events, inside = self._events, self._inside
         self.time_s = time_s
+        is_over = not (self._let_act(time_s) if self.live is None else self.live.let_act(time_s))
+        is_end = self.running and is_over
+        self.running = not is_over
+        if is_end or (time_s % self.config.collect_every_s == 0 and (self._inside or self.is_open)):
+            self.datacollector.collect(self)
+
+    def _let_act(self, time_s: int) -> bool:
+        """Let all act who are due by `time_s`, where nothing makes them wait; return whether any are left."""
+        events, inside = self._events, self._inside
         while events and events[0][0] <= time_s:
             t_s, index = events[0]
             shopper = inside.get(index)
@@ -197,10 +211,7 @@ class StoreModel(mesa.Model):
                 del inside[index]
             else:
                 heapq.heapreplace(events, (next_s, index))
-        is_end = self.running and not events
-        self.running = bool(events)
-        if is_end or (time_s % self.config.collect_every_s == 0 and (self._inside or self.is_open)):
-            self.datacollector.collect(self)
+        return bool(events)
 
     # live figures
 
@@ -222,7 +233,26 @@ class StoreModel(mesa.Model):
     @property
     def queue_lengths(self) -> list[int]:
         """People at each till, the one being served included."""
-        return self.checkouts.queue_lengths(self.time_s)
+        return (
+            self.checkouts.queue_lengths(self.time_s)
+            if self.live is None
+            else self.live.tills.queue_lengths()
+        )
+
+    @property
+    def n_open_tills(self) -> int:
+        """Tills that take more people, self-checkouts included."""
+        return len(self.till_cell) if self.live is None else self.live.tills.n_open
+
+    @property
+    def n_lost(self) -> int:
+        """Units that were wanted and not sold so far."""
+        return 0 if self.live is None else self.live.n_lost
+
+    @cached_property
+    def taken(self) -> Itineraries:
+        """The itineraries with what was really taken and paid for; of a finished run."""
+        return self.itineraries if self.live is None else self.live.build_taken()
 
     # what shoppers ask and report
 
@@ -249,10 +279,10 @@ class StoreModel(mesa.Model):
         self.till[index], self.ready_s[index] = turn.till, ready_s
         self.start_s[index], self.end_s[index] = turn.start_s, turn.end_s
 
-    def record_payment(self, shopper: Shopper) -> None:
-        """Note that a shopper has paid."""
+    def record_payment(self, money: float) -> None:
+        """Note that a shopper has paid so much."""
         self.n_served += 1
-        self.revenue += self._spent[shopper.unique_id]
+        self.revenue += money
 
     def record_exit(self, shopper: Shopper, t_s: float) -> None:
         """Note that a shopper has left at `t_s`, and the way that they went."""

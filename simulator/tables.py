@@ -29,7 +29,8 @@ class ReplicationTables:
         ``basket_id, session_id, sku_id, qty, unit_price, margin, checkout_ts``: a row per basket and SKU.
     sessions
         ``session_id, entry_ts, duration_s, minutes``, the attributes, ``waiting_s, n_items, missed, revenue,
-        profit``: a row per shopper. Waiting is time in a queue, without the service.
+        profit``: a row per shopper. Waiting is time in a queue, without the service. Where a mechanism is on,
+        ``outcome`` too, see :class:`Outcome`.
     visits
         ``session_id, visit, zone_id, t_s, dwell_s``: the stops; `t_s` since the session's first position.
     picks
@@ -41,6 +42,9 @@ class ReplicationTables:
     totals
         ``profit_per_shopper, revenue_per_shopper`` [currency], ``items_per_shopper, minutes_per_shopper``;
         everybody who enters counts.
+    lost
+        ``session_id, visit, zone_id, sku_id, qty, unit_price, margin, planned, reason``: what was wanted at a
+        stop and not sold; None where no mechanism is on that could lose a sale.
     """
 
     tracks: pd.DataFrame
@@ -51,6 +55,7 @@ class ReplicationTables:
     zones: pd.DataFrame
     occupancy: FloatArray
     totals: dict[str, float]
+    lost: pd.DataFrame | None = None
 
 
 def build_tables(model: StoreModel) -> ReplicationTables:
@@ -84,6 +89,7 @@ def build_tables(model: StoreModel) -> ReplicationTables:
         zones=compute_zone_kpis(entries, picks, model.store, model.population.n),
         occupancy=compute_occupancy(positions, model.store),
         totals=_compute_totals(sessions),
+        lost=_build_lost(model, names),
     )
 
 
@@ -174,7 +180,7 @@ def _build_visits(model: StoreModel, names: _Names, first_s: FloatArray) -> pd.D
 
 
 def _build_picks(model: StoreModel, names: _Names) -> pd.DataFrame:
-    plans = model.itineraries
+    plans = model.taken
     return pd.DataFrame(
         {
             "session_id": names.sessions(plans.pick_shopper),
@@ -191,7 +197,7 @@ def _build_picks(model: StoreModel, names: _Names) -> pd.DataFrame:
 
 def _build_receipts(model: StoreModel, names: _Names) -> pd.DataFrame:
     """Sum the picks to one line per basket and SKU."""
-    plans, n_skus = model.itineraries, model.store.n_skus
+    plans, n_skus = model.taken, model.store.n_skus
     line, row = np.unique(plans.pick_shopper * n_skus + plans.pick_sku, return_inverse=True)
     shopper, sku = np.divmod(line, n_skus)
     return pd.DataFrame(
@@ -208,9 +214,14 @@ def _build_receipts(model: StoreModel, names: _Names) -> pd.DataFrame:
 
 
 def _build_sessions(model: StoreModel, names: _Names) -> pd.DataFrame:
-    population, plans = model.population, model.itineraries
+    population, plans, live = model.population, model.taken, model.live
     duration_s = model.exit_s - population.arrival_s
     price, margin = model.price[plans.pick_sku], model.margin[plans.pick_sku]
+    waiting_s = np.nan_to_num(model.start_s - model.ready_s)
+    more = {}
+    if live is not None:
+        waiting_s = waiting_s + live.waited_s
+        more = {"outcome": live.outcome}
     return pd.DataFrame(
         {
             "session_id": names.sessions(np.arange(population.n)),
@@ -218,11 +229,33 @@ def _build_sessions(model: StoreModel, names: _Names) -> pd.DataFrame:
             "duration_s": duration_s,
             "minutes": duration_s / 60,
             **population.attributes,
-            "waiting_s": np.nan_to_num(model.start_s - model.ready_s),
+            "waiting_s": waiting_s,
             "n_items": plans.n_items,
             "missed": plans.missed,
             "revenue": np.bincount(plans.pick_shopper, plans.pick_qty * price, population.n),
             "profit": np.bincount(plans.pick_shopper, plans.pick_qty * margin, population.n),
+            **more,
+        }
+    )
+
+
+def _build_lost(model: StoreModel, names: _Names) -> pd.DataFrame | None:
+    """What was wanted and not sold, with the reason."""
+    if model.live is None:
+        return None
+    plans, lost = model.itineraries, model.live.lost
+    stop, sku, qty, is_planned = (np.array([row[i] for row, _ in lost], dtype=np.int64) for i in range(4))
+    return pd.DataFrame(
+        {
+            "session_id": names.sessions(plans.stop_shopper[stop]),
+            "visit": stop - plans.stop_offsets[plans.stop_shopper[stop]],
+            "zone_id": names.zones(plans.stop_zone[stop]),
+            "sku_id": names.skus(sku),
+            "qty": qty,
+            "unit_price": model.price[sku],
+            "margin": model.margin[sku],
+            "planned": is_planned.astype(bool),
+            "reason": pd.Series([reason for _, reason in lost], dtype="str"),
         }
     )
 

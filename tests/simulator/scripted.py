@@ -1,9 +1,24 @@
 """Small cohorts and runs for the simulator's tests."""
 
+import dataclasses
+
 import numpy as np
 
-from layouts import Store
-from simulator import Itineraries, Luck, Population, SimulationConfig, StoreModel, draw_scripted_itineraries
+from layouts import Checkout, CheckoutType, Store
+from simulator import (
+    CheckoutConfig,
+    Itineraries,
+    Luck,
+    Population,
+    Purpose,
+    ServiceNoise,
+    SimulationConfig,
+    StoreModel,
+    TillChoice,
+    draw_scripted_itineraries,
+)
+
+SERVICE_S = 60.0  # mean service of `run_queue`
 
 
 def draw_population(n: int, *, seed: int = 0, within_s: float = 600.0) -> Population:
@@ -53,3 +68,49 @@ def build_scripted_model(
         config=config,
         luck=luck,
     )
+
+
+def with_tills(store: Store, n: int, *, n_self: int = 0) -> Store:
+    """Put n tills, the last `n_self` of them self-checkouts, on one and the same cell: all equally near."""
+    tills = [
+        Checkout(
+            checkout_id=f"C{i}",
+            checkout_type=CheckoutType.SELF if i >= n - n_self else CheckoutType.STAFFED,
+            xy=(4.7 + i / 100, 0.75),
+        )
+        for i in range(n)
+    ]
+    return dataclasses.replace(store, checkouts=tuple(tills))
+
+
+def run_queue(
+    store: Store,
+    *,
+    load: float,
+    replication: int,
+    n: int,
+    choice: TillChoice = TillChoice.SHORTEST_QUEUE,
+    approach_m: float = 3.0,
+    **mechanisms: object,
+) -> StoreModel:
+    """Shoppers who come as a Poisson process and buy a bread at the same place, to exponential service."""
+    luck = Luck(11, replication)
+    gaps_s = luck.exponential(Purpose.ARRIVAL, np.arange(n)) * SERVICE_S / (load * len(store.checkouts))
+    zone, bread = store.zone_index["south"], store.sku_index["BREAD"]
+    cell = int(store.walks.zone_cells[zone][0])
+    checkout = CheckoutConfig(
+        base_service_s=SERVICE_S,
+        item_service_s=0.0,
+        noise=ServiceNoise.EXPONENTIAL,
+        choice=choice,
+        approach_m=approach_m,
+    )
+    model = StoreModel(
+        store,
+        Population(n=n, arrival_s=np.cumsum(gaps_s), speed_mps=np.ones(n)),
+        make_itineraries(n, [(i, zone, cell, 5.0) for i in range(n)], [(i, bread, 1) for i in range(n)]),
+        config=SimulationConfig(checkout=checkout, collect_every_s=86_400, **mechanisms),
+        luck=luck,
+    )
+    model.run()
+    return model

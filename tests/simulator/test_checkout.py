@@ -1,26 +1,21 @@
 """Tills against queueing theory: waiting times, order of service, no lost shoppers."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 
-from layouts import Checkout, CheckoutType, Store
-from simulator import (
-    CheckoutConfig,
-    Luck,
-    Population,
-    Purpose,
-    ServiceNoise,
-    SimulationConfig,
-    StoreModel,
-    TillChoice,
-)
+from layouts import Store
+from simulator import CheckoutConfig, Luck, ServiceNoise, SimulationConfig, StoreModel, TillChoice
 from simulator.checkout import Checkouts, draw_service_s
-from tests.simulator.scripted import build_scripted_model, draw_population, make_itineraries
-
-SERVICE_S = 60.0
+from tests.simulator.scripted import (
+    SERVICE_S,
+    build_scripted_model,
+    draw_population,
+    make_itineraries,
+    run_queue,
+    with_tills,
+)
 
 
 def expected_waiting_s(n_tills: int, load: float, service_s: float) -> float:
@@ -29,37 +24,6 @@ def expected_waiting_s(n_tills: int, load: float, service_s: float) -> float:
     term = offered**n_tills / math.factorial(n_tills) / (1 - load)
     must_wait = term / (sum(offered**k / math.factorial(k) for k in range(n_tills)) + term)
     return must_wait * service_s / (n_tills * (1 - load))
-
-
-def with_tills(store: Store, n: int) -> Store:
-    """Put n tills on one and the same cell, so that all are equally near."""
-    tills = [
-        Checkout(checkout_id=f"C{i}", checkout_type=CheckoutType.STAFFED, xy=(4.7 + i / 100, 0.75))
-        for i in range(n)
-    ]
-    return dataclasses.replace(store, checkouts=tuple(tills))
-
-
-def run_queue(store: Store, *, load: float, replication: int, n: int, choice: TillChoice) -> StoreModel:
-    """Shoppers who come as a Poisson process and buy a bread at the same place, to exponential service."""
-    luck = Luck(11, replication)
-    gaps_s = luck.exponential(Purpose.ARRIVAL, np.arange(n)) * SERVICE_S / (load * len(store.checkouts))
-    zone, bread = store.zone_index["south"], store.sku_index["BREAD"]
-    cell = int(store.walks.zone_cells[zone][0])
-    model = StoreModel(
-        store,
-        Population(n=n, arrival_s=np.cumsum(gaps_s), speed_mps=np.ones(n)),
-        make_itineraries(n, [(i, zone, cell, 5.0) for i in range(n)], [(i, bread, 1) for i in range(n)]),
-        config=SimulationConfig(
-            checkout=CheckoutConfig(
-                base_service_s=SERVICE_S, item_service_s=0.0, noise=ServiceNoise.EXPONENTIAL, choice=choice
-            ),
-            collect_every_s=86_400,
-        ),
-        luck=luck,
-    )
-    model.run()
-    return model
 
 
 @pytest.mark.parametrize(

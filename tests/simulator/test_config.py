@@ -6,6 +6,7 @@ import pytest
 
 from layouts import ConfigError
 from simulator import CheckoutConfig, ServiceNoise, SimulationConfig, TillChoice
+from simulator.config import MECHANISMS
 
 
 def test_defaults_are_pinned() -> None:
@@ -21,13 +22,25 @@ def test_defaults_are_pinned() -> None:
         },
         "collect_every_s": 60,
         "first_day": "2026-01-05",
+        "till_opening": None,
+        "self_service": None,
+        "patience": None,
     }
+    assert not SimulationConfig().is_live
 
 
 def test_settings_survive_json() -> None:
     config = SimulationConfig(
         checkout=CheckoutConfig(noise=ServiceNoise.NONE, choice=TillChoice.FIRST_FREE), collect_every_s=10
     )
+    assert SimulationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("name", list(MECHANISMS))
+def test_each_mechanism_is_turned_on_by_itself_and_survives_json(name: str) -> None:
+    config = SimulationConfig.from_dict({name: {}})
+    assert getattr(config, name) == MECHANISMS[name]()
+    assert config.is_live
     assert SimulationConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
@@ -38,7 +51,21 @@ def test_settings_survive_json() -> None:
         ({"checkout": {"noise_sd": 1}}, "unknown setting checkout.noise_sd; .* checkout.noise"),
         ({"checkout": {"noise": "gauss"}}, "noise: must be one of lognormal, exponential, none, got 'gauss'"),
         ({"checkout": {"base_service_s": -1.0}}, "base_service_s: must be a finite number of at least 0"),
-        ({"collect_every_s": 0}, "collect_every_s: must be at least 1"),
+        ({"collect_every_s": 0}, "collect_every_s: must be a whole number of at least 1"),
+        ({"checkout": None}, "checkout: must be a mapping of settings, got None"),
+        ({"patience": True}, "patience: must be a mapping of settings, got True"),
+        (
+            {"patience": {"wait": 1}},
+            "unknown setting patience.wait; the nearest known one is patience.wait_s",
+        ),
+        ({"patience": {"wait_s": -1}}, "wait_s: must be a finite number of at least 0, got -1"),
+        ({"patience": {"wait_noise": "gauss"}}, "wait_noise: must be one of lognormal"),
+        ({"till_opening": {"min_open": 0}}, "min_open: must be a whole number of at least 1, got 0"),
+        (
+            {"till_opening": {"close_below": 3}},
+            r"close_below: must be below open_above \(3\), got 3",
+        ),
+        ({"self_service": {"max_items": 1.5}}, "max_items: must be a whole number of at least 0, got 1.5"),
         ({"first_day": "2026-13-01"}, "first_day: must be a date"),
     ],
 )

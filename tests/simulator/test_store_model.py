@@ -126,7 +126,7 @@ def test_baskets_fill_stop_by_stop(tiny_store: Store) -> None:
     sizes = []
     while model.running:
         model.step()
-        sizes += [len(plans.pick_sku[shopper.picks]) for shopper in model.agents]
+        sizes += [len(shopper.goods) for shopper in model.agents]
     assert sizes == sorted(sizes)
     assert set(sizes) == {0, 1, 2}
     assert model.revenue == 2.0 + 2 * 3.0

@@ -1,0 +1,120 @@
+"""A store that reacts: the events of shoppers who can be made to wait, and the parts that they meet."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simulator.itinerary import Itineraries
+from simulator.live_shopper import LiveShopper
+from simulator.live_tills import LiveTills
+from simulator.outcome import Outcome, Taken
+from simulator.shopper import Shopper
+
+if TYPE_CHECKING:
+    from simulator.store_model import StoreModel
+
+
+class LiveStore:
+    """What a day's mechanisms share: who acts when, what was really taken, what was lost.
+
+    Parameters
+    ----------
+    model
+        The store that it is a part of.
+    events, inside
+        The model's event queue and the shoppers inside by index.
+
+    Attributes
+    ----------
+    tills
+        The tills.
+    outcome
+        How each shopper's visit ended, shape (n_shoppers,), text; empty while it has not.
+    waited_s
+        How long those who gave up had stood in a queue [s], shape (n_shoppers,); 0 for all others.
+    lost
+        What was wanted and not sold, in the order of the clock, each with the reason.
+    missed
+        Planned items that were not found, shape (n_shoppers,).
+    """
+
+    def __init__(
+        self, model: StoreModel, events: list[tuple[float, int]], inside: dict[int, Shopper]
+    ) -> None:
+        self.model, self._events, self._inside = model, events, inside
+        n = model.population.n
+        self.outcome = np.full(n, "", dtype="U8")
+        self.waited_s = np.zeros(n)
+        self.missed = model.itineraries.missed.copy()
+        self.lost: list[tuple[Taken, str]] = []
+        self._sold: list[Taken] = []
+        self._n_left = 0
+        self._due_s = {actor: t_s for t_s, actor in events}
+        self.tills = LiveTills(model, self)
+
+    def wake(self, actor: int, t_s: float) -> None:
+        """Let an actor, a shopper's index or the number of a process, act next at `t_s`, and not before."""
+        self._due_s[actor] = t_s
+        if t_s < math.inf:
+            heapq.heappush(self._events, (t_s, actor))
+
+    def let_act(self, time_s: int) -> bool:
+        """Let all act who are due by `time_s`; return whether somebody has still to leave.
+
+        An entry of the queue counts only if its actor is due then: whoever is woken leaves an old one behind.
+        """
+        events, inside = self._events, self._inside
+        while events and events[0][0] <= time_s:
+            t_s, actor = heapq.heappop(events)
+            if self._due_s.get(actor) != t_s:
+                continue
+            if actor < 0:
+                self.wake(actor, self.tills.act(t_s))
+                continue
+            shopper = inside.get(actor)
+            if shopper is None:
+                shopper = inside[actor] = LiveShopper(self.model, actor)
+            next_s = shopper.act(t_s)
+            if next_s is None:
+                del inside[actor], self._due_s[actor]
+                self._n_left += 1
+            else:
+                self.wake(actor, next_s)
+        return self._n_left < self.model.population.n
+
+    def settle(self, shopper: LiveShopper, outcome: Outcome, t_s: float) -> None:
+        """Note at `t_s` how a visit ends; a basket that is not paid for is lost."""
+        index = shopper.unique_id
+        self.outcome[index] = outcome
+        if outcome is Outcome.PAID:
+            self._sold += shopper.basket
+            money = sum(taken.qty * self.model.price[taken.sku] for taken in shopper.basket)
+            self.model.record_payment(float(money))
+            return
+        self.lost += [(taken, outcome.value) for taken in shopper.basket]
+        if outcome is Outcome.RENEGED:
+            self.waited_s[index] = max(t_s - shopper.ready_s, 0.0)
+
+    @property
+    def n_lost(self) -> int:
+        """Units that were wanted and not sold so far."""
+        return sum(taken.qty for taken, _ in self.lost)
+
+    def build_taken(self) -> Itineraries:
+        """The itineraries with what was taken and paid for in place of what was to be."""
+        rows = sorted(self._sold, key=lambda taken: taken.stop)  # in a stop, in the order taken
+        columns = np.array([(row.stop, row.sku, row.qty, row.is_planned) for row in rows], dtype=np.int64)
+        stop, sku, qty, is_planned = columns.reshape(-1, 4).T
+        return replace(
+            self.model.itineraries,
+            pick_stop=stop,
+            pick_sku=sku,
+            pick_qty=qty,
+            pick_planned=is_planned.astype(bool),
+            missed=self.missed,
+        )
