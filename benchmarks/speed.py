@@ -28,6 +28,8 @@ from layouts import ConfigError, Store
 from models import ShopperModel, build_reference_model
 from scenarios import monte_carlo, simulate
 from scenarios.inputs import open_model, open_store
+from scenarios.parts import Parts, encode_part, write_part
+from scenarios.runs import save_run
 
 LISTS, DECIDING, BUYING, WALKING, TABLES, WRITING = PHASES = (
     "people and lists",
@@ -181,7 +183,10 @@ def time_replication(
         with watch.phase(WALKING):  # what is left of a replication: the model's life
             tables = monte_carlo.simulate_replication(store, model, replication, config)
         with watch.phase(WRITING):
-            monte_carlo.save_run(Path(scratch) / "run", {}, {(0, replication): tables}, [store])
+            parts = Parts(monte_carlo.Job(model, ((store, config),)), Path(scratch) / "work")
+            write_part(parts.folder, (0, 0), encode_part(tables, keeps_tables=True))
+            parts.n_replications = len(parts.find_finished([(0, 0)]))
+            save_run(Path(scratch) / "run", {}, parts, [store])
     return {phase: watch.seconds.get(phase, 0.0) for phase in PHASES}
 
 

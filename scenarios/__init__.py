@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scenarios.ab import ComparisonResult, compare
+    from scenarios.execution import Execution
     from scenarios.finetuning import finetune
-    from scenarios.monte_carlo import SimulationResult, simulate
     from scenarios.report import write_report
+    from scenarios.simulation import SimulationResult, simulate
     from scenarios.validation import ValidationResult, validate
 
 __all__ = [
     "ComparisonResult",
+    "Execution",
     "SimulationResult",
     "ValidationResult",
     "compare",
@@ -30,11 +32,12 @@ __all__ = [
 
 _HOMES = {
     "ComparisonResult": "ab",
-    "SimulationResult": "monte_carlo",
+    "Execution": "execution",
+    "SimulationResult": "simulation",
     "ValidationResult": "validation",
     "compare": "ab",
     "finetune": "finetuning",
-    "simulate": "monte_carlo",
+    "simulate": "simulation",
     "validate": "validation",
     "write_report": "report",
 }

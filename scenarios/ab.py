@@ -14,19 +14,14 @@ import pandas as pd
 from analysis import compute_lift
 from layouts import ConfigError, Store
 from models import ShopperModel
-from scenarios.monte_carlo import (
-    RunConfig,
-    Task,
-    collect_totals,
-    describe_run,
-    run_replications,
-    save_run,
-    summarise_layout,
-)
+from scenarios.execution import Execution
+from scenarios.monte_carlo import Job, RunConfig, Task, describe_run
+from scenarios.parts import Parts
 from scenarios.report_data import KPIS
+from scenarios.runs import collect_totals, run_job, save_run, summarise_layout
 from scenarios.support import judge_support
 from scenarios.wording import answer_sentence
-from simulator import ReplicationTables
+from simulator import ReplicationTables, SimulationConfig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,15 +32,20 @@ class ComparisonResult:
     ----------
     result
         The content of `result.json`.
-    tables
-        By (layout, replication); layout 0 is the control.
+    parts
+        What happened, on disk.
     stores
         Control first.
     """
 
     result: dict[str, Any]
-    tables: Mapping[Task, ReplicationTables]
+    parts: Parts
     stores: tuple[Store, ...]
+
+    @property
+    def tables(self) -> Mapping[Task, ReplicationTables]:
+        """Tables by (layout, replication), layout 0 is the control; each is read when it is asked for."""
+        return self.parts
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -57,11 +57,11 @@ class ComparisonResult:
     @property
     def replications(self) -> pd.DataFrame:
         """Figures per shopper, one row per layout and replication."""
-        return collect_totals(self.tables, self.stores)
+        return collect_totals(self.parts, self.stores)
 
     def save(self, folder: Path | str) -> None:
         """Write the run folder."""
-        save_run(Path(folder), self.result, self.tables, self.stores)
+        save_run(Path(folder), self.result, self.parts, self.stores)
 
     def summary(self) -> str:
         """Answer in a line per variant, and say how far the model can speak for it."""
@@ -85,6 +85,8 @@ def compare(
     seed: int = 0,
     n_workers: int = 1,
     tracks: str = "first",
+    simulation: SimulationConfig | None = None,
+    execution: Execution | None = None,
 ) -> ComparisonResult:
     """Run paired replications of a layout and its alternatives.
 
@@ -96,10 +98,12 @@ def compare(
         One or several changed stores.
     model
         The shoppers.
-    n_shoppers, n_replications, seed, tracks
+    n_shoppers, n_replications, seed, tracks, simulation
         See `RunConfig`; at least two replications, or there is no interval.
     n_workers
-        Processes; the result does not depend on it.
+        Processes on this machine; short for `execution=Execution(n_workers=...)`.
+    execution
+        Where and how the run is lived; the result does not depend on it.
 
     Raises
     ------
@@ -118,9 +122,16 @@ def compare(
                 f"{control.currency}; both must be in one currency"
             )
     stores = _name_apart([control, *variants])
-    config = RunConfig(n_shoppers=n_shoppers, n_replications=n_replications, seed=seed, tracks=tracks)
-    tables = run_replications(stores, model, config, n_workers=n_workers)
-    totals = collect_totals(tables, stores)
+    config = RunConfig(
+        n_shoppers=n_shoppers,
+        n_replications=n_replications,
+        seed=seed,
+        tracks=tracks,
+        simulation=simulation or SimulationConfig(),
+    )
+    job = Job(model, tuple((store, config) for store in stores))
+    parts = run_job(job, n_replications, execution or Execution(n_workers=n_workers))
+    totals = collect_totals(parts, stores)
     by_layout = {store.name: totals[totals["layout"] == store.name] for store in stores}
     answers = [
         {
@@ -134,7 +145,7 @@ def compare(
     ]
     result = describe_run(model, stores, config) | {"control": summarise_layout(totals, stores[0].name)}
     result |= answers[0] if len(answers) == 1 else {"variants": answers}
-    return ComparisonResult(result=result, tables=tables, stores=tuple(stores))
+    return ComparisonResult(result=result, parts=parts, stores=tuple(stores))
 
 
 def _name_apart(stores: list[Store]) -> list[Store]:

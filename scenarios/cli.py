@@ -58,6 +58,18 @@ RunFolder = Annotated[
     typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier run, which is replaced."),
 ]
 
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from what an interrupted run left beside --out; the result is the same.",
+    ),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON file with settings of the store day, see docs/formats.md."),
+]
+
 ObservationsFolder = Annotated[
     Path, typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet).")
 ]
@@ -167,25 +179,33 @@ def simulate(
     seed: Seed = 0,
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
+    settings: SettingsFile = None,
+    resume: Resume = False,
 ) -> None:
     """Let shoppers visit one store and write their tracks, receipts and zone figures."""
     from layouts import check_output_folder
-    from scenarios.inputs import open_model, open_store
+    from scenarios.inputs import open_model, open_settings, open_store
+    from scenarios.work_folder import working_beside
 
     check_output_folder(out)
     subject = open_store(store)
-    from scenarios import simulate as run  # torch takes seconds: a wrong store is told before it
+    from scenarios import Execution  # torch takes seconds: a wrong store is told before it
+    from scenarios import simulate as run
 
-    result = run(
-        subject,
-        model=open_model(model),
-        n_shoppers=shoppers,
-        n_replications=replications,
-        seed=seed,
-        n_workers=workers,
-        tracks=tracks.value,
-    )
-    result.save(out)
+    day = open_settings(settings)
+    shoppers_model = open_model(model)
+    with working_beside(out, resume=resume) as work:
+        result = run(
+            subject,
+            model=shoppers_model,
+            n_shoppers=shoppers,
+            n_replications=replications,
+            seed=seed,
+            tracks=tracks.value,
+            simulation=day,
+            execution=Execution(n_workers=workers, work=work, resume=resume),
+        )
+        result.save(out)
     typer.echo(result.summary())
     typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
 
@@ -206,26 +226,33 @@ def ab(
     seed: Seed = 0,
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
+    settings: SettingsFile = None,
+    resume: Resume = False,
 ) -> None:
     """Compare layouts: the same shoppers visit today's store and each alternative."""
     from layouts import check_output_folder
-    from scenarios.inputs import open_model, open_store
+    from scenarios.inputs import open_model, open_settings, open_store
+    from scenarios.work_folder import working_beside
 
     check_output_folder(out)
     today, alternatives = open_store(control), [open_store(identifier) for identifier in variant]
-    from scenarios import compare  # torch takes seconds: a wrong store is told before it
+    from scenarios import Execution, compare  # torch takes seconds: a wrong store is told before it
 
-    result = compare(
-        today,
-        alternatives,
-        model=open_model(model),
-        n_shoppers=shoppers,
-        n_replications=replications,
-        seed=seed,
-        n_workers=workers,
-        tracks=tracks.value,
-    )
-    result.save(out)
+    day = open_settings(settings)
+    shoppers_model = open_model(model)
+    with working_beside(out, resume=resume) as work:
+        result = compare(
+            today,
+            alternatives,
+            model=shoppers_model,
+            n_shoppers=shoppers,
+            n_replications=replications,
+            seed=seed,
+            tracks=tracks.value,
+            simulation=day,
+            execution=Execution(n_workers=workers, work=work, resume=resume),
+        )
+        result.save(out)
     typer.echo(result.summary())
     typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
 
@@ -291,11 +318,13 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:
+        from scenarios.work_folder import InterruptedRunError
+
         complaint = _explain(error)
         if complaint is None:
             raise
         print(f"storesim: {complaint}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        sys.exit(INTERRUPTED if isinstance(error, InterruptedRunError) else BAD_INPUT)
     if code == INTERRUPTED:
         print("storesim: interrupted; nothing was written", file=sys.stderr)
     sys.exit(code)

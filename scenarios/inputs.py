@@ -1,12 +1,14 @@
 """Stores and models as a person names them: a folder, or a bundled one as `bundled:NAME`."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from layouts import BUNDLED_STORES, ConfigError, Store, StoresimError, bundled_store, load_store
 
 if TYPE_CHECKING:
     from models import ShopperModel
+    from simulator import SimulationConfig
 
 BUNDLED = "bundled:"
 STORE_FILES = ("layout.geojson", "catalogue.csv", "planogram.csv")
@@ -51,6 +53,44 @@ def open_model(identifier: str) -> "ShopperModel":
         known = tuple(sorted(path.name for path in home.glob("*") if path.is_dir()))
         return models.load_model(home / _bundled_name(identifier, known=known, kind="model"))
     return models.load_model(folder)
+
+
+def open_settings(path: Path | None) -> "SimulationConfig | None":
+    """Read the settings of a store day from a JSON file; None if there is none.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read as JSON, or a setting is unknown or out of range.
+    """
+    if path is None:
+        return None
+    settings = read_json(path)
+    from simulator import SimulationConfig
+
+    try:
+        return SimulationConfig.from_dict(settings)
+    except StoresimError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; name one with a JSON object") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read as JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: holds no JSON object; put the settings in {{ }}")
+    return content
 
 
 def _bundled_name(identifier: str, *, known: tuple[str, ...], kind: str) -> str:

@@ -312,7 +312,7 @@ def test_an_interruption_leaves_nothing(
 def test_an_interruption_while_writing_leaves_the_earlier_run(
     storesim: Storesim, trained: Path, compared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import scenarios.monte_carlo
+    import scenarios.runs
 
     run = Path(shutil.copytree(compared, tmp_path / "run"))
     before = (run / "result.json").read_bytes()
@@ -320,11 +320,16 @@ def test_an_interruption_while_writing_leaves_the_earlier_run(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scenarios.monte_carlo, "save_store", interrupt)  # after the tables
     arguments = ["--store", "bundled:corner-shop", "--model", trained, "--out", run, *SHORT]
-    code, out, err = storesim("simulate", *arguments)
-    assert (code, out, err) == (130, "", "storesim: interrupted; nothing was written\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(scenarios.runs, "save_store", interrupt)  # after the tables
+        code, out, err = storesim("simulate", *arguments)
+    kept = f"2 finished replications are kept in {tmp_path / 'run.partial'}: the same command with --resume"
+    assert (code, out, err) == (130, "", f"storesim: interrupted; {kept} goes on\n")
     assert (run / "result.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.partial"]
+    assert storesim("simulate", *arguments, "--resume").code == 0
+    assert (run / "result.json").read_bytes() != before
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 

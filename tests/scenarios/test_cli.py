@@ -111,8 +111,9 @@ def test_ab_compares_the_stores_and_saves(storesim, fakes, folders):
         "n_shoppers": 50,
         "n_replications": 3,
         "seed": 7,
-        "n_workers": 2,
         "tracks": "none",
+        "simulation": None,
+        "execution": scenarios.Execution(n_workers=2, work=folders / "run.partial"),
     }
     assert fakes.result.saved == [folders / "run"]
 

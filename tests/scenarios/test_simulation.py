@@ -9,9 +9,10 @@ import torch
 from analysis import load_observations
 from layouts import ConfigError, bundled_store, load_store
 from models import build_reference_model
-from scenarios import monte_carlo, simulate
-from scenarios.monte_carlo import RunConfig, collect_totals, run_replications, simulate_replication
+from scenarios import monte_carlo, runs, simulate
+from scenarios.monte_carlo import Job, RunConfig, simulate_replication
 from scenarios.report import write_report
+from scenarios.runs import collect_totals, run_job
 from tests.models.worlds import make_model
 
 
@@ -79,7 +80,7 @@ def test_equal_layouts_are_lived_once(shop, reference, monkeypatch):
 
     def count(store, model, replication, config):
         lived.append((store.name, replication))
-        return replication
+        return simulate_replication(store, model, replication, config)
 
     monkeypatch.setattr(monte_carlo, "simulate_replication", count)
     from dataclasses import replace
@@ -87,10 +88,10 @@ def test_equal_layouts_are_lived_once(shop, reference, monkeypatch):
     variant = shop.swap("G2R-1", "G2L-1")
     stores = [shop, variant, replace(shop, name="copy")]
     config = RunConfig(n_shoppers=5, n_replications=2, seed=0)
-    tables = run_replications(stores, reference, config)
+    tables = run_job(Job(reference, tuple((store, config) for store in stores)), 2)
     assert list(tables) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
     assert sorted(lived) == sorted((s.name, r) for s in (shop, variant) for r in (0, 1))
-    assert tables[2, 1] == 1
+    assert tables[2, 1].receipts.equals(tables[0, 1].receipts)
 
 
 def test_the_number_of_threads_is_given_back(shop, reference):
@@ -193,7 +194,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing(result, tmp_path, monkeypat
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(monte_carlo, "save_store", fail)
+    monkeypatch.setattr(runs, "save_store", fail)
     with pytest.raises(OSError, match="disk full"):
         result.save(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -218,7 +219,7 @@ def test_a_day_without_any_purchase_can_be_saved(shop, reference, tmp_path):
     result = simulate(shop, model=replace(calm, needs=nothing), n_shoppers=6, n_replications=2)
     result.save(tmp_path / "run")
     assert len(pd.read_parquet(tmp_path / "run" / "pos.parquet")) == 0
-    totals = collect_totals(result.tables, result.stores)
+    totals = collect_totals(result.parts, result.stores)
     assert (totals[["profit_per_shopper", "revenue_per_shopper", "items_per_shopper"]] == 0).all(axis=None)
     assert (totals["minutes_per_shopper"] > 0).all()
     write_report(tmp_path / "run")

@@ -1,0 +1,316 @@
+"""Where and how tasks are lived: in this process, in several processes here, or on a Dask cluster.
+
+Tasks go out in small lots, a few more than there are hands, and every finished task is a part on disk before
+the next is asked for; so memory does not grow with their number, and a worker that dies takes only the lots
+in its hands with it. They are handed out again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from layouts import ConfigError, StoresimError
+from scenarios.monte_carlo import Job, Task
+from scenarios.parts import Files, encode_part, write_part
+
+LOT_SHOPPERS = 1000  # about half a second of work for one hand
+LOTS_AHEAD = 2  # lots out for each hand
+MAX_BREAKS = 5  # losses of workers in a row without a lot finished in between
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """Where a run is lived and where its unfinished work is kept; the result does not depend on it.
+
+    Attributes
+    ----------
+    n_workers
+        Processes on this machine.
+    cluster
+        Address of a Dask scheduler, like `tcp://10.0.0.5:8786`; its workers take the place of processes here.
+    work
+        Folder for finished replications until the run is complete, and after an interruption; None for a
+        temporary one, which is gone after it.
+    resume
+        Whether to go on from what an interrupted run left in `work`.
+    """
+
+    n_workers: int = 1
+    cluster: str | None = None
+    work: Path | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_workers < 1:
+            raise ConfigError(f"n_workers must be at least 1, got {self.n_workers}")
+        if self.resume and self.work is None:
+            raise ConfigError("resume: needs the folder `work` where the interrupted run kept its parts")
+
+
+class WorkersLostError(StoresimError):
+    """Workers died again and again without finishing anything."""
+
+
+Lot = tuple[Task, ...]
+
+
+class Crew(Protocol):
+    """Those who live tasks."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        """Live these tasks in some order; each is told when its part is on disk."""
+        ...
+
+    def salvage(self) -> Iterator[Task]:
+        """After an interruption of `run`: tasks that were finished and not told yet."""
+        ...
+
+
+@contextmanager
+def hire(job: Job, execution: Execution, folder: Path) -> Iterator[Crew]:
+    """Give a crew that writes parts into `folder`; when the block ends, nobody is at work any more."""
+    if execution.cluster is not None:
+        from scenarios.cluster import hire_cluster
+
+        with hire_cluster(job, execution.cluster, folder) as crew:
+            yield crew
+    elif execution.n_workers == 1:
+        with one_thread():
+            yield _Alone(job, folder)
+    else:
+        with _hire_processes(job, execution.n_workers, folder) as crew:
+            yield crew
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: sums in another order would give other bytes."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+class _Alone:
+    """A crew of one: the process that hires."""
+
+    def __init__(self, job: Job, folder: Path) -> None:
+        self.job, self.folder = job, folder
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        for task in tasks:
+            live_and_write(self.job, task, self.folder)
+            yield task
+
+    def salvage(self) -> Iterator[Task]:
+        return iter(())
+
+
+def live_and_encode(job: Job, task: Task) -> Files:
+    """Live one task, as the files of its part."""
+    return encode_part(job.live(task), keeps_tables=job.keeps_tables)
+
+
+def live_and_write(job: Job, task: Task, folder: Path) -> None:
+    """Live one task and write its part."""
+    write_part(folder, task, live_and_encode(job, task))
+
+
+def divide_into_lots(tasks: Sequence[Task], job: Job, n_hands: int) -> list[Lot]:
+    """Group tasks, neighbours in order, so that a lot is worth handing out and every hand gets several."""
+    worth = LOT_SHOPPERS // max(config.n_shoppers for _, config in job.cases)
+    size = max(1, min(worth, len(tasks) // (2 * LOTS_AHEAD * n_hands)))
+    return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
+
+
+class ExecutorCrew:
+    """Workers behind a `concurrent.futures.Executor`.
+
+    Parameters
+    ----------
+    job
+        What is lived.
+    start
+        Gives an executor with fresh workers; asked again when one is broken.
+    stop
+        Puts an executor away without waiting for what it is at.
+    work
+        What a worker calls with a lot.
+    keep
+        What this process calls with a lot and the worker's answer; then its parts are on disk.
+    count_hands
+        How many lots can be at work at once.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        start: Callable[[], Executor],
+        stop: Callable[[Executor], None],
+        work: Callable[[Lot], object],
+        keep: Callable[[Lot, object], None],
+        count_hands: Callable[[], int],
+    ) -> None:
+        self._job, self._start, self._stop, self._work, self._keep = job, start, stop, work, keep
+        self._count_hands = count_hands
+        self._executor: Executor | None = None
+        self._running: dict[Future[object], Lot] = {}
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        """Live these tasks in some order; each is told when its part is on disk.
+
+        Raises
+        ------
+        WorkersLostError
+            If workers die `MAX_BREAKS` times in a row without finishing a lot.
+        """
+        waiting = deque(divide_into_lots(tasks, self._job, self._count_hands()))
+        n_breaks = 0
+        while waiting or self._running:
+            try:
+                self._hand_out(waiting)
+                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield from self._receive(future)
+                    n_breaks = 0
+            except BrokenExecutor as error:
+                yield from self.salvage()
+                lost = list(self._running.values())
+                self._running.clear()
+                self.dismiss()
+                n_breaks += 1
+                if n_breaks == MAX_BREAKS:
+                    raise WorkersLostError(_describe_loss(lost or list(waiting), error)) from error
+                waiting.extend(
+                    lost
+                )  # behind the others: if one of them kills workers, it is the last one left
+
+    def _hand_out(self, waiting: deque[Lot]) -> None:
+        if self._executor is None:
+            self._executor = self._start()
+        while waiting and len(self._running) < LOTS_AHEAD * self._count_hands():
+            self._running[self._executor.submit(self._work, waiting[0])] = waiting[0]
+            waiting.popleft()
+
+    def _receive(self, future: Future[object]) -> Iterator[Task]:
+        lot = self._running[future]
+        self._keep(lot, future.result())
+        yield from lot
+        del self._running[future]
+
+    def salvage(self) -> Iterator[Task]:
+        """Tasks that were finished and not told yet."""
+        for future in list(self._running):
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield from self._receive(future)
+
+    def dismiss(self) -> None:
+        """Put the workers away."""
+        if self._executor is not None:
+            self._stop(self._executor)
+            self._executor = None
+
+
+def _describe_loss(lots: list[Lot], error: Exception) -> str:
+    named = (
+        ", ".join(f"case {case} replication {replication}" for case, replication in lots[0]) if lots else ""
+    )
+    return (
+        f"workers died {MAX_BREAKS} times in a row without finishing anything, last at {named} "
+        f"({' '.join(str(error).split()) or type(error).__name__}); "
+        "perhaps memory is short: ask for fewer --workers or --shoppers"
+    )
+
+
+# processes on this machine
+
+
+@contextmanager
+def _hire_processes(job: Job, n_workers: int, folder: Path) -> Iterator[Crew]:
+    context = multiprocessing.get_context("spawn")  # torch and fork do not go together
+
+    def start() -> Executor:
+        # Answers through a pool's pipe are tiny on purpose: a worker killed within a long one would hang it
+        return _HoldingPool(n_workers, context, _start_worker, (job, folder))
+
+    def keep(lot: Lot, answer: object) -> None:
+        """Nothing is left to do: the worker has written the parts."""
+
+    crew = ExecutorCrew(
+        job, start=start, stop=_stop_pool, work=_run_lot, keep=keep, count_hands=lambda: n_workers
+    )
+    try:
+        yield crew
+    finally:
+        crew.dismiss()
+
+
+class _HoldingPool(ProcessPoolExecutor):
+    """A pool whose processes never get Ctrl-C: it is for the process that started them to handle."""
+
+    def submit(self, *arguments, **options):  # type: ignore[no-untyped-def]  # as its parent's
+        with _holding_interrupts():  # processes are started by a submission
+            return super().submit(*arguments, **options)
+
+
+def _stop_pool(pool: Executor) -> None:
+    """End a pool's processes now; parts that are being written are never seen half."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+_worker: dict[str, tuple[Job, Path]] = {}  # what a worker process was started with
+
+
+def _start_worker(job: Job, folder: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _worker["started with"] = job, folder
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run_lot(lot: Lot) -> None:
+    job, folder = _worker["started with"]
+    for task in lot:
+        live_and_write(job, task, folder)
+
+
+@contextmanager
+def _holding_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends; processes started meanwhile never get it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # started later, by the first worker, it would let Ctrl-C through again
+    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)
