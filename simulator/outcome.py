@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
 
 class Taken(NamedTuple):
-    """Units of a SKU that a shopper took or wanted at a stop; both as rows, of the store and the itineraries."""
+    """Units of a SKU that a shopper took or wanted at a stop (rows of the store and the itineraries)."""
 
     stop: int
     sku: int
