@@ -1,0 +1,41 @@
+import pytest
+
+from benchmarks.fidelity.worlds import draw_world
+from layouts import ConfigError
+
+
+@pytest.mark.parametrize("family", ["S", "X"])
+def test_a_world_follows_from_its_seed(family):
+    first, again = (draw_world(family, 1, n_observed=60) for _ in range(2))
+    assert first.store.content_hash == again.store.content_hash
+    assert [edit.store.content_hash for edit in first.edits] == [
+        edit.store.content_hash for edit in again.edits
+    ]
+    edit = first.edits[1]
+    lift = first.true_lift(edit, n_shoppers=200)
+    assert lift == again.true_lift(edit, n_shoppers=200)
+    assert lift[1] > 0
+    assert first.observations.receipts.equals(again.observations.receipts)
+    assert draw_world(family, 4).store.content_hash != first.store.content_hash
+
+
+def test_the_null_edit_changes_nothing():
+    world = draw_world("X", 1)
+    null = next(edit for edit in world.edits if edit.kind == "null")
+    assert world.true_lift(null) == (0.0, 0.0)
+    assert world.people.compute_lift(world.store, null.store, 200, 1) == (0.0, 0.0)
+
+
+def test_mirrored_observations_lie_in_the_mirrored_store():
+    world = draw_world("X", 1, n_observed=60)
+    store, observed = world.mirror()
+    x = world.observations.tracks["x"].to_numpy()
+    x0, _, x1, _ = world.store.floor.bounds
+    assert observed.tracks["x"].to_numpy() == pytest.approx(x0 + x1 - x, abs=0.006)
+    assert observed.receipts is world.observations.receipts
+    assert store.floor.bounds == pytest.approx(world.store.floor.bounds)
+
+
+def test_an_unknown_family_is_refused():
+    with pytest.raises(ConfigError, match="family 'Q' is unknown; one of S, X is needed"):
+        draw_world("Q", 0)
