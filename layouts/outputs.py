@@ -12,7 +12,10 @@ from layouts.errors import ConfigError
 RUN_MARKER = "result.json"  # the file that makes a folder a run folder
 RUN_PARTS = (
     RUN_MARKER,
-    *(f"{table}.parquet" for table in ("tracking", "pos", "sessions", "zones", "replications", "occupancy")),
+    *(
+        f"{table}.parquet"
+        for table in ("tracking", "pos", "sessions", "zones", "lost", "replications", "occupancy")
+    ),
     "stores",
     "report.html",
 )

@@ -65,6 +65,13 @@ Resume = Annotated[
         help="Go on from what an interrupted run left beside --out; the result is the same.",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers are used instead of processes here, like tcp://10.0.0.5:8786.",
+    ),
+]
 SettingsFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="JSON file with settings of the store day, see docs/formats.md."),
@@ -180,6 +187,7 @@ def simulate(
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
     settings: SettingsFile = None,
+    cluster: Cluster = None,
     resume: Resume = False,
 ) -> None:
     """Let shoppers visit one store and write their tracks, receipts and zone figures."""
@@ -203,7 +211,7 @@ def simulate(
             seed=seed,
             tracks=tracks.value,
             simulation=day,
-            execution=Execution(n_workers=workers, work=work, resume=resume),
+            execution=Execution(n_workers=workers, cluster=cluster, work=work, resume=resume),
         )
         result.save(out)
     typer.echo(result.summary())
@@ -227,6 +235,7 @@ def ab(
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
     settings: SettingsFile = None,
+    cluster: Cluster = None,
     resume: Resume = False,
 ) -> None:
     """Compare layouts: the same shoppers visit today's store and each alternative."""
@@ -250,7 +259,7 @@ def ab(
             seed=seed,
             tracks=tracks.value,
             simulation=day,
-            execution=Execution(n_workers=workers, work=work, resume=resume),
+            execution=Execution(n_workers=workers, cluster=cluster, work=work, resume=resume),
         )
         result.save(out)
     typer.echo(result.summary())

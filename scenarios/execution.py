@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Protocol
@@ -56,8 +58,24 @@ class Execution:
     def __post_init__(self) -> None:
         if self.n_workers < 1:
             raise ConfigError(f"n_workers must be at least 1, got {self.n_workers}")
+        if self.cluster is not None:
+            _check_cluster(self.cluster, self.n_workers)
         if self.resume and self.work is None:
             raise ConfigError("resume: needs the folder `work` where the interrupted run kept its parts")
+
+
+def _check_cluster(address: str, n_workers: int) -> None:
+    if not re.fullmatch(r"[a-z]+://[^\s/]+:\d+", address):
+        raise ConfigError(
+            f"--cluster {address}: is no address of a scheduler; it looks like tcp://10.0.0.5:8786"
+        )
+    if n_workers > 1:
+        raise ConfigError("--workers and --cluster: give one of them; a cluster has workers of its own")
+    if find_spec("distributed") is None:
+        raise ConfigError(
+            "--cluster: needs Dask, which is not installed: pip install 'storesim[cluster]'; "
+            "--workers uses processes of this machine without it"
+        )
 
 
 class WorkersLostError(StoresimError):
@@ -204,7 +222,8 @@ class ExecutorCrew:
     def _hand_out(self, waiting: deque[Lot]) -> None:
         if self._executor is None:
             self._executor = self._start()
-        while waiting and len(self._running) < LOTS_AHEAD * self._count_hands():
+        n_out = LOTS_AHEAD * self._count_hands()
+        while waiting and len(self._running) < n_out:
             self._running[self._executor.submit(self._work, waiting[0])] = waiting[0]
             waiting.popleft()
 

@@ -41,7 +41,7 @@ def encode_part(tables: ReplicationTables, *, keeps_tables: bool) -> Files:
         value = getattr(tables, name)
         if isinstance(value, dict):
             totals = value
-        elif keeps_tables:
+        elif keeps_tables and value is not None:
             table = value if isinstance(value, pd.DataFrame) else pd.DataFrame({_ARRAY_COLUMN: value})
             files[f"{name}.parquet"] = _encode_table(table)
     content = {"totals": totals, "bytes": {name: len(data) for name, data in files.items()}}
@@ -135,9 +135,16 @@ class Parts(Mapping[Task, ReplicationTables]):
         """Figures per shopper of one replication."""
         return self._totals[self._source(task)]
 
+    def has_table(self, task: Task, name: str) -> bool:
+        """Whether a replication has this table: one of a mechanism that is off is not there."""
+        return self._path(task, name).exists()
+
     def read_table(self, task: Task, name: str) -> pa.Table:
         """One table of one replication, as Arrow."""
-        return pq.read_table(_place(self.folder, self._source(task)) / f"{name}.parquet")
+        return pq.read_table(self._path(task, name))
+
+    def _path(self, task: Task, name: str) -> Path:
+        return _place(self.folder, self._source(task)) / f"{name}.parquet"
 
     def _source(self, task: Task) -> Task:
         case, replication = task
@@ -148,7 +155,7 @@ class Parts(Mapping[Task, ReplicationTables]):
             raise KeyError(task)
         values: dict[str, Any] = {"totals": self.totals(task)}
         for field in fields(ReplicationTables):
-            if field.name not in values:
+            if field.name not in values and self.has_table(task, field.name):
                 table = self.read_table(task, field.name).to_pandas()
                 is_array = list(table) == [_ARRAY_COLUMN]
                 values[field.name] = np.asarray(table[_ARRAY_COLUMN]) if is_array else table

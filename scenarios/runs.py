@@ -114,6 +114,7 @@ def save_run(folder: Path, result: Mapping[str, Any], parts: Parts, stores: Sequ
             ("pos", "receipts", POS_COLUMNS, list(parts)),
             ("sessions", "sessions", None, list(parts)),
             ("zones", "zones", None, list(parts)),
+            ("lost", "lost", None, [task for task in parts if parts.has_table(task, "lost")]),
         ):
             _write_table_of_all(aside / f"{file}.parquet", parts, stores, table, columns, tasks)
         write_table(collect_totals(parts, stores), aside / "replications.parquet")

@@ -13,6 +13,7 @@ from scenarios import monte_carlo, runs, simulate
 from scenarios.monte_carlo import Job, RunConfig, simulate_replication
 from scenarios.report import write_report
 from scenarios.runs import collect_totals, run_job
+from simulator import SimulationConfig
 from tests.models.worlds import make_model
 
 
@@ -229,3 +230,18 @@ def test_summary_says_the_figures(result):
     text = result.summary()
     assert text.startswith("corner-shop: profit ")
     assert f"{result.result['control']['profit_per_shopper']:.2f} EUR" in text
+
+
+def test_what_is_not_sold_is_written_where_it_can_happen(shop, reference, result, run, tmp_path):
+    """Shoppers who wait a minute at most leave their baskets at slow tills."""
+    assert result.tables[0, 0].lost is None
+    assert not (run / "lost.parquet").exists()
+    day = SimulationConfig.from_dict({"checkout": {"base_service_s": 900.0}, "patience": {"wait_s": 60.0}})
+    impatient = simulate(shop, model=reference, n_shoppers=120, n_replications=2, simulation=day)
+    impatient.save(tmp_path / "run")
+    lost = pd.read_parquet(tmp_path / "run" / "lost.parquet")
+    assert list(lost.columns[:4]) == ["layout", "replication", "session_id", "visit"]
+    assert len(lost) == sum(len(impatient.tables[0, r].lost) for r in range(2)) > 0
+    assert (
+        impatient.replications["items_per_shopper"].mean() < result.replications["items_per_shopper"].mean()
+    )
