@@ -14,6 +14,7 @@ from simulator.arrivals import (
     opening_hours_s,
 )
 from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
+from simulator.company import Carrier, CarrierConfig, GroupConfig, NoCart
 from simulator.config import SimulationConfig
 from simulator.inference import draw_population, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
@@ -27,9 +28,13 @@ from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 __all__ = [
     "Activity",
     "ArrivalProfile",
+    "Carrier",
+    "CarrierConfig",
     "CheckoutConfig",
+    "GroupConfig",
     "Itineraries",
     "Luck",
+    "NoCart",
     "Outcome",
     "PatienceConfig",
     "Population",

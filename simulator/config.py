@@ -11,6 +11,7 @@ import pandas as pd
 
 from layouts import ConfigError
 from simulator.checkout import CheckoutConfig
+from simulator.company import CarrierConfig, GroupConfig
 from simulator.settings import check_count, read_config
 from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
@@ -18,6 +19,8 @@ MECHANISMS = {
     "till_opening": TillOpeningConfig,
     "self_service": SelfServiceConfig,
     "patience": PatienceConfig,
+    "groups": GroupConfig,
+    "carriers": CarrierConfig,
 }
 
 
@@ -42,6 +45,10 @@ class SimulationConfig:
         Self-checkouts serve in their own time and not every basket; off: they serve as staffed tills do.
     patience
         Shoppers do not join queues that are too long, and give up when they wait for too long.
+    groups
+        Several people come, walk and buy together, as one shopper.
+    carriers
+        Baskets and carts; carts slow their people down, take room and may be short.
     """
 
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
@@ -50,6 +57,8 @@ class SimulationConfig:
     till_opening: TillOpeningConfig | None = None
     self_service: SelfServiceConfig | None = None
     patience: PatienceConfig | None = None
+    groups: GroupConfig | None = None
+    carriers: CarrierConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

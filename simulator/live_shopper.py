@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.company import Carrier, Carts
 from simulator.luck import FloatArray, IntArray
 from simulator.outcome import Outcome, Taken
 from simulator.shopper import Activity, Shopper
@@ -34,6 +35,8 @@ class LiveShopper(Shopper):
     ----------
     basket
         What they have taken so far.
+    carrier
+        What they carry them in.
     ready_s, service_s
         When they would be served if nobody were ahead, and how long that takes [s]; once in a queue.
     """
@@ -43,6 +46,7 @@ class LiveShopper(Shopper):
         assert model.live is not None
         self.live = model.live
         self.basket: list[Taken] = []
+        self.carrier = Carrier.NONE
         self.ready_s = self.service_s = math.nan
         self._line: tuple[IntArray, FloatArray] = np.zeros(0, np.int64), np.zeros(0)  # way to the own till
         self._line_row, self._free_s = 0, 0.0  # where on it they stand, and when they will be there
@@ -76,10 +80,25 @@ class LiveShopper(Shopper):
 
     def _live(self, t_s: float) -> Life:
         """The whole visit; returns when it is over."""
+        carts = self.live.carts
+        if carts is not None:
+            t_s = yield from self._fetch_carrier(carts, t_s)
         for stop in range(self._first_stop, self._end_stop):
             t_s = yield from self._shop(stop, t_s)
         self._stop = self._end_stop
-        return (yield from self._check_out(t_s))
+        t_s = yield from self._check_out(t_s)
+        if carts is not None:
+            carts.give_back(self, t_s)
+        return t_s
+
+    def _fetch_carrier(self, carts: Carts, t_s: float) -> Life:
+        """Take a basket or a cart, and wait at the entrance if there is none left."""
+        if carts.take(self, self.live.wanted_carrier[self.unique_id]):
+            door, _ = self.model.planned_leg(self._first_stop + self.unique_id)
+            self._walk(t_s, door[:1], np.zeros(1))  # to be seen standing there
+            t_s = yield math.inf
+        self.live.equip(self)
+        return t_s
 
     def _shop(self, stop: int, t_s: float) -> Life:
         """Walk to a stop, stand there and take what is wanted."""

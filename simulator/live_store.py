@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.company import Carrier, Carts, choose_carriers, compute_group_speeds, draw_group_sizes
 from simulator.itinerary import Itineraries
 from simulator.live_shopper import LiveShopper
 from simulator.live_tills import LiveTills
+from simulator.luck import IntArray
 from simulator.outcome import Outcome, Taken
 from simulator.shopper import Shopper
 
@@ -33,6 +35,14 @@ class LiveStore:
     ----------
     tills
         The tills.
+    carts
+        The carts, if carriers are on.
+    size
+        How many people each shopper is, shape (n_shoppers,); ones if groups are off.
+    wanted_carrier
+        What each shopper wants to carry their goods in.
+    carrier
+        What each carried their goods in, shape (n_shoppers,), text; empty if carriers are off.
     outcome
         How each shopper's visit ended, shape (n_shoppers,), text; empty while it has not.
     waited_s
@@ -56,6 +66,19 @@ class LiveStore:
         self._n_left = 0
         self._due_s = {actor: t_s for t_s, actor in events}
         self.tills = LiveTills(model, self)
+        self.carrier = np.full(n, "", dtype="U8")
+        self.size: IntArray = np.ones(n, dtype=np.int64)
+        config = model.config
+        if config.groups is not None:
+            self.size = draw_group_sizes(config.groups, n, model.luck)
+            model.speed_mps = compute_group_speeds(config.groups, model.speed_mps, self.size)
+        self.carts: Carts | None = None
+        self.wanted_carrier = [Carrier.NONE] * n
+        if config.carriers is not None:
+            self.carts = Carts(config.carriers, self)
+            self.wanted_carrier = choose_carriers(
+                config.carriers, model.population, model.itineraries.n_items
+            )
 
     def wake(self, actor: int, t_s: float) -> None:
         """Let an actor, a shopper's index or the number of a process, act next at `t_s`, and not before."""
@@ -86,6 +109,14 @@ class LiveStore:
             else:
                 self.wake(actor, next_s)
         return self._n_left < self.model.population.n
+
+    def equip(self, shopper: LiveShopper) -> None:
+        """Note what a shopper carries their goods in; a cart slows them down."""
+        assert self.carts is not None
+        self.carrier[shopper.unique_id] = shopper.carrier
+        if shopper.carrier is Carrier.CART:
+            shopper.speed_mps *= self.carts.config.cart_speed
+            self.model.speed_mps[shopper.unique_id] = shopper.speed_mps
 
     def settle(self, shopper: LiveShopper, outcome: Outcome, t_s: float) -> None:
         """Note at `t_s` how a visit ends; a basket that is not paid for is lost."""

@@ -48,7 +48,7 @@ class Shopper(mesa.Agent):
         mesa.Agent._ids.pop(model, None)
         self.unique_id = index
         self.activity = Activity.SHOPPING
-        self.speed_mps = float(model.population.speed_mps[index])
+        self.speed_mps = float(model.speed_mps[index])
         self.walks: list[Walk] = []
         self.turn: Turn | None = None
         self.is_gone = False

@@ -69,6 +69,9 @@ class StoreModel(mesa.Model):
         When each shopper left [s], shape (n_shoppers,).
     walks
         The walks of each shopper who has left, in order.
+    speed_mps
+        How fast each shopper walks where nothing slows them [m/s], shape (n_shoppers,); as in the population,
+        but for groups and carts.
     live
         What reacts to the shoppers where the configuration turns a mechanism on, else None.
 
@@ -113,6 +116,7 @@ class StoreModel(mesa.Model):
         ]
         heapq.heapify(self._events)
         self.running = bool(self._events)
+        self.speed_mps = np.array(self.population.speed_mps, dtype=float)
         self.live = LiveStore(self, self._events, self._inside) if self.config.is_live else None
         figures = LIVE_FIGURES if self.live is None else LIVE_FIGURES + MORE_LIVE_FIGURES
         self.datacollector = mesa.DataCollector(model_reporters={name: name for name in figures})

@@ -30,7 +30,7 @@ class ReplicationTables:
     sessions
         ``session_id, entry_ts, duration_s, minutes``, the attributes, ``waiting_s, n_items, missed, revenue,
         profit``: a row per shopper. Waiting is time in a queue, without the service. Where a mechanism is on,
-        ``outcome`` too, see :class:`Outcome`.
+        ``outcome`` too, see :class:`Outcome`, and ``size`` of groups and ``carrier`` where these are on.
     visits
         ``session_id, visit, zone_id, t_s, dwell_s``: the stops; `t_s` since the session's first position.
     picks
@@ -111,7 +111,7 @@ def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray
     n_knots = np.array([len(walk.cells) for walk in walks])
     knot_owner = np.repeat(owner, n_knots)
     metres = np.concatenate([walk.metres for walk in walks])
-    knot_s = np.repeat([walk.start_s for walk in walks], n_knots) + metres / population.speed_mps[knot_owner]
+    knot_s = np.repeat([walk.start_s for walk in walks], n_knots) + metres / model.speed_mps[knot_owner]
     first_s = np.ceil(population.arrival_s).astype(np.int64)
     n_seconds = np.maximum(np.floor(model.exit_s).astype(np.int64) - first_s + 1, 0)
     shopper = np.repeat(np.arange(population.n), n_seconds)
@@ -218,10 +218,12 @@ def _build_sessions(model: StoreModel, names: _Names) -> pd.DataFrame:
     duration_s = model.exit_s - population.arrival_s
     price, margin = model.price[plans.pick_sku], model.margin[plans.pick_sku]
     waiting_s = np.nan_to_num(model.start_s - model.ready_s)
-    more = {}
+    more: dict[str, npt.NDArray[np.generic]] = {}
     if live is not None:
         waiting_s = waiting_s + live.waited_s
         more = {"outcome": live.outcome}
+        more |= {} if model.config.groups is None else {"size": live.size}
+        more |= {} if model.config.carriers is None else {"carrier": live.carrier}
     return pd.DataFrame(
         {
             "session_id": names.sessions(np.arange(population.n)),

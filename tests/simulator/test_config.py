@@ -25,6 +25,8 @@ def test_defaults_are_pinned() -> None:
         "till_opening": None,
         "self_service": None,
         "patience": None,
+        "groups": None,
+        "carriers": None,
     }
     assert not SimulationConfig().is_live
 
@@ -66,6 +68,11 @@ def test_each_mechanism_is_turned_on_by_itself_and_survives_json(name: str) -> N
             r"close_below: must be below open_above \(3\), got 3",
         ),
         ({"self_service": {"max_items": 1.5}}, "max_items: must be a whole number of at least 0, got 1.5"),
+        ({"groups": {"size_share": []}}, "size_share: must be weights of at least 0"),
+        ({"groups": {"size_share": [1, -1]}}, "size_share: must be weights of at least 0"),
+        ({"groups": {"speed_loss": 0.5}}, "speed_loss: leaves groups of 4 no speed; must be below 0.333"),
+        ({"carriers": {"without": "cry"}}, "without: must be one of wait, go_without, got 'cry'"),
+        ({"carriers": {"n_carts": 0, "without": "wait"}}, "n_carts: must be at least 1 where shoppers wait"),
         ({"first_day": "2026-13-01"}, "first_day: must be a date"),
     ],
 )

@@ -93,7 +93,7 @@ def test_batch_run_repeats_no_seed_if_the_seeds_are_listed(tiny_store: Store) ->
     rows = mesa.batch_run(
         StoreModel,
         {"store": [tiny_store], "seed": [1, 2, 3], "config": [SimulationConfig(collect_every_s=1)]},
-        max_steps=20_000,
+        max_steps=4_000,
         data_collection_period=3_600,
         display_progress=False,
     )
