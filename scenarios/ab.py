@@ -18,7 +18,8 @@ from scenarios.execution import Execution
 from scenarios.monte_carlo import Job, RunConfig, Task, describe_run
 from scenarios.parts import Parts
 from scenarios.report_data import KPIS
-from scenarios.runs import collect_totals, run_job, save_run, summarise_layout
+from scenarios.runs import collect_totals, run_job, run_until, save_run, summarise_layout
+from scenarios.stopping import StoppingRule
 from scenarios.support import judge_support
 from scenarios.wording import answer_sentence
 from simulator import ReplicationTables, SimulationConfig
@@ -72,6 +73,8 @@ class ComparisonResult:
                 answer["variant"]["layout"], answer["lift"]["profit_per_shopper"], currency
             )
             lines.append(f"{sentence}; support: {answer['support']['level']}")
+        if how := self.result.get("stopping"):
+            lines.append(f"{how['replications']} of at most {how['most']} replications: {how['reason']}")
         return "\n".join(lines)
 
 
@@ -86,6 +89,7 @@ def compare(
     n_workers: int = 1,
     tracks: str = "first",
     simulation: SimulationConfig | None = None,
+    stopping: StoppingRule | None = None,
     execution: Execution | None = None,
 ) -> ComparisonResult:
     """Run paired replications of a layout and its alternatives.
@@ -102,6 +106,8 @@ def compare(
         See `RunConfig`; at least two replications, or there is no interval.
     n_workers
         Processes on this machine; short for `execution=Execution(n_workers=...)`.
+    stopping
+        When fewer than `n_replications` are enough, see `scenarios.stopping`; all of them if left out.
     execution
         Where and how the run is lived; the result does not depend on it.
 
@@ -130,7 +136,12 @@ def compare(
         simulation=simulation or SimulationConfig(),
     )
     job = Job(model, tuple((store, config) for store in stores))
-    parts = run_job(job, n_replications, execution or Execution(n_workers=n_workers))
+    execution = execution or Execution(n_workers=n_workers)
+    if stopping is None:
+        parts, stopped = run_job(job, n_replications, execution), {}
+    else:
+        parts, how = run_until(job, n_replications, stopping, execution)
+        config, stopped = replace(config, n_replications=parts.n_replications), {"stopping": how}
     totals = collect_totals(parts, stores)
     by_layout = {store.name: totals[totals["layout"] == store.name] for store in stores}
     answers = [
@@ -143,7 +154,9 @@ def compare(
         }
         for store in stores[1:]
     ]
-    result = describe_run(model, stores, config) | {"control": summarise_layout(totals, stores[0].name)}
+    result = (
+        describe_run(model, stores, config) | stopped | {"control": summarise_layout(totals, stores[0].name)}
+    )
     result |= answers[0] if len(answers) == 1 else {"variants": answers}
     return ComparisonResult(result=result, parts=parts, stores=tuple(stores))
 

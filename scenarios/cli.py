@@ -229,8 +229,23 @@ def ab(
     out: RunFolder,
     shoppers: Shoppers = 2000,
     replications: Annotated[
-        int, typer.Option(min=2, help="Paired repetitions; an interval needs at least 2, better 20.")
+        int,
+        typer.Option(min=2, help="Paired repetitions, or at most so many; an interval needs at least 2."),
     ] = 30,
+    until_width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            help="Stop when every variant's 95 % interval is at most so wide, in % of the control's profit.",
+        ),
+    ] = None,
+    until_best: Annotated[
+        float | None,
+        typer.Option(
+            metavar="ERROR",
+            help="Stop when the layout that earns most is known with at most this error, like 0.05.",
+        ),
+    ] = None,
     seed: Seed = 0,
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
@@ -246,8 +261,9 @@ def ab(
     check_output_folder(out)
     today, alternatives = open_store(control), [open_store(identifier) for identifier in variant]
     from scenarios import Execution, compare  # torch takes seconds: a wrong store is told before it
+    from scenarios.stopping import choose_rule
 
-    day = open_settings(settings)
+    rule, day = choose_rule(until_width, until_best), open_settings(settings)
     shoppers_model = open_model(model)
     with working_beside(out, resume=resume) as work:
         result = compare(
@@ -259,6 +275,7 @@ def ab(
             seed=seed,
             tracks=tracks.value,
             simulation=day,
+            stopping=rule,
             execution=Execution(n_workers=workers, cluster=cluster, work=work, resume=resume),
         )
         result.save(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from scenarios.manifest import claiming
 from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Parts
 from scenarios.report_data import KPIS
+from scenarios.stopping import FloatArray, StoppingRule
 
 # Columns of the written tables, after `layout` and `replication`; all of them where none are named
 POS_COLUMNS = ["basket_id", "session_id", "sku_id", "qty", "unit_price", "margin", "checkout_ts"]
@@ -52,17 +53,69 @@ def run_job(job: Job, n_replications: int, execution: Execution | None = None) -
     WorkersLostError
         If workers die again and again.
     """
-    execution = execution or Execution()
+    with _working(job, execution or Execution()) as (parts, crew):
+        tasks = job.list_tasks(n_replications)
+        with _bar(tasks) as bar:
+            _complete(tasks, parts, crew, bar)
+        parts.n_replications = n_replications
+    return parts
+
+
+def run_until(
+    job: Job, n_most: int, rule: StoppingRule, execution: Execution | None = None
+) -> tuple[Parts, dict[str, Any]]:
+    """Live replications of every case until a rule says that they are enough; see `run_job`.
+
+    Parameters
+    ----------
+    job
+        What is lived; the first case is the control.
+    n_most
+        Replications of each case at most.
+    rule
+        Looks at the profit per shopper.
+    execution
+        Where and how.
+
+    Returns
+    -------
+    parts
+        Complete for as many replications as were needed.
+    stopping
+        For `result.json`: what was asked, how many replications were run and why that was enough or not.
+    """
+    names = [store.name for store, _ in job.cases]
+    with _working(job, execution or Execution()) as (parts, crew), _bar(job.list_tasks(n_most)) as bar:
+        for n in rule.list_looks(n_most):
+            tasks = job.list_tasks(n)[len(job.list_tasks(parts.n_replications)) :]
+            _complete(tasks, parts, crew, bar)
+            parts.n_replications = n
+            verdict = rule.judge(_collect_profit(parts), names, n_most)
+            if verdict.is_enough:
+                break
+    ran = {"replications": n, "most": n_most, "is_enough": verdict.is_enough, "reason": verdict.reason}
+    return parts, rule.asked | ran | verdict.findings
+
+
+@contextmanager
+def _working(job: Job, execution: Execution) -> Iterator[tuple[Parts, Crew]]:
+    """Open or make the parts, and hire a crew."""
     parts = Parts(job, execution.work)
     claim: AbstractContextManager[None] = nullcontext()
     if execution.work is not None:
         claim = claiming(execution.work, job, resume=execution.resume)
-    tasks = job.list_tasks(n_replications)
     with claim, hire(job, execution, parts.folder) as crew:
-        with tqdm(total=len(tasks), desc="simulating", unit="replication", disable=None) as bar:
-            _complete(tasks, parts, crew, bar)
-        parts.n_replications = n_replications
-    return parts
+        yield parts, crew
+
+
+def _bar(tasks: Sequence[Task]) -> tqdm:
+    return tqdm(total=len(tasks), desc="simulating", unit="replication", disable=None)
+
+
+def _collect_profit(parts: Parts) -> FloatArray:
+    """Profit per shopper, shape (n_replications, n_cases)."""
+    profit = [parts.totals(task)["profit_per_shopper"] for task in parts]
+    return np.array(profit).reshape(len(parts.job.cases), parts.n_replications).T
 
 
 def _complete(tasks: Sequence[Task], parts: Parts, crew: Crew, bar: tqdm) -> None:

@@ -113,6 +113,7 @@ def test_ab_compares_the_stores_and_saves(storesim, fakes, folders):
         "seed": 7,
         "tracks": "none",
         "simulation": None,
+        "stopping": None,
         "execution": scenarios.Execution(n_workers=2, work=folders / "run.partial"),
     }
     assert fakes.result.saved == [folders / "run"]
