@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model multistore-model test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
+.PHONY: help setup demo bundled-model multistore-model category-priors test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
 	bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-forms bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
 	format constraints clean
 .DEFAULT_GOAL := help
@@ -45,6 +45,10 @@ bundled-model: setup  ## make the bundled weights again: reference shoppers visi
 
 multistore-model: setup  ## make the bundled multi-store model again: 400 random stores, a network learns from all (20 minutes)
 	$(BIN)/python -m scenarios.multistore models/bundled/multistore
+
+category-priors: setup  ## estimate again what displays do to each category, from published receipts (two minutes, 4 GB)
+	$(PIP_INSTALL) -e '.[dev,priors]'
+	$(BIN)/python -m scenarios.category_priors models/priors/displays.json
 
 test: setup  ## the test suite, on both cores
 	$(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)

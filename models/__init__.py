@@ -6,6 +6,7 @@ Models know neither agents nor time.
 """
 
 from models.baselines import BASELINES
+from models.category_priors import Match, match_categories
 from models.conversion import ConversionModel
 from models.encoding import MAX_STOPS, EncodedJourneys, compute_exposures, encode_journeys
 from models.finetuning import finetune_model, take_sessions
@@ -47,6 +48,7 @@ __all__ = [
     "GPT2Pointer",
     "LayoutPolicy",
     "LayoutView",
+    "Match",
     "Needs",
     "Pace",
     "PointerConfig",
@@ -68,6 +70,7 @@ __all__ = [
     "finetune_model",
     "fit_model",
     "load_model",
+    "match_categories",
     "pretrain_policy",
     "take_sessions",
     "train_model",

