@@ -16,10 +16,11 @@ from simulator.arrivals import (
 from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
 from simulator.company import Carrier, CarrierConfig, GroupConfig, NoCart
 from simulator.config import SimulationConfig
+from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
 from simulator.inference import draw_population, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
-from simulator.outcome import Outcome
+from simulator.outcome import Loss, Outcome
 from simulator.shopper import Activity, Shopper
 from simulator.store_model import StoreModel
 from simulator.tables import ReplicationTables, build_tables, compute_positions
@@ -27,16 +28,20 @@ from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
 __all__ = [
     "Activity",
+    "AisleConfig",
     "ArrivalProfile",
     "Carrier",
     "CarrierConfig",
     "CheckoutConfig",
+    "CrowdingConfig",
     "GroupConfig",
     "Itineraries",
+    "Loss",
     "Luck",
     "NoCart",
     "Outcome",
     "PatienceConfig",
+    "PlaceConfig",
     "Population",
     "Purpose",
     "ReplicationTables",

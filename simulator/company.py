@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layouts import ConfigError, ModelError
+from layouts import ConfigError
 from simulator.itinerary import Population
 from simulator.luck import FloatArray, IntArray, Luck, Purpose
 from simulator.settings import check_count, check_number, to_enum
@@ -89,8 +89,8 @@ class CarrierConfig:
     Parameters
     ----------
     basket_from, cart_from
-        Units that a shopper is going to take, from which on they want a basket, and a cart. Not asked for if
-        the population has an attribute ``carrier`` (none, basket, cart): then that is what they want.
+        Units that a shopper is going to take, from which on they want a basket, and a cart. Shoppers with an
+        attribute ``carrier`` of none, basket or cart want that.
     n_carts
         How many carts there are; None: enough.
     without
@@ -121,26 +121,14 @@ class CarrierConfig:
 
 
 def choose_carriers(config: CarrierConfig, population: Population, n_items: IntArray) -> list[Carrier]:
-    """Which carrier each shopper wants: by their attribute, else by the units that they are going to take.
-
-    Raises
-    ------
-    ModelError
-        If the attribute is none of the carriers.
-    """
-    if "carrier" not in population.attributes:
-        wants_cart, wants_basket = n_items >= config.cart_from, n_items >= config.basket_from
-        return [
-            Carrier.CART if cart else Carrier.BASKET if basket else Carrier.NONE
-            for cart, basket in zip(wants_cart, wants_basket, strict=True)
-        ]
-    wanted = population.attributes["carrier"].tolist()
-    unknown = sorted(set(wanted) - set(Carrier))
-    if unknown:
-        raise ModelError(
-            f"population, attribute carrier: must be one of {', '.join(Carrier)}, got {unknown[0]!r}"
-        )
-    return [Carrier(name) for name in wanted]
+    """Which carrier each shopper wants: by their attribute, else by the units that they are going to take."""
+    kinds = tuple(Carrier)
+    by_units = (n_items >= config.basket_from).astype(np.int64)
+    wanted = [kinds[kind] for kind in np.where(n_items >= config.cart_from, 2, by_units)]
+    told = population.attributes.get("carrier")
+    if told is None:
+        return wanted
+    return [Carrier(name) if name in kinds else kind for name, kind in zip(told, wanted, strict=True)]
 
 
 class Carts:

@@ -12,6 +12,7 @@ import pandas as pd
 from layouts import ConfigError
 from simulator.checkout import CheckoutConfig
 from simulator.company import CarrierConfig, GroupConfig
+from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
 from simulator.settings import check_count, read_config
 from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
@@ -21,6 +22,9 @@ MECHANISMS = {
     "patience": PatienceConfig,
     "groups": GroupConfig,
     "carriers": CarrierConfig,
+    "crowding": CrowdingConfig,
+    "aisles": AisleConfig,
+    "places": PlaceConfig,
 }
 
 
@@ -49,6 +53,12 @@ class SimulationConfig:
         Several people come, walk and buy together, as one shopper.
     carriers
         Baskets and carts; carts slow their people down, take room and may be short.
+    crowding
+        Walking slows where many people are.
+    aisles
+        Aisles take so many people; others wait outside.
+    places
+        So many shoppers stand before a shelf; others wait, and go on without if it takes too long.
     """
 
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
@@ -59,6 +69,9 @@ class SimulationConfig:
     patience: PatienceConfig | None = None
     groups: GroupConfig | None = None
     carriers: CarrierConfig | None = None
+    crowding: CrowdingConfig | None = None
+    aisles: AisleConfig | None = None
+    places: PlaceConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

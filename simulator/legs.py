@@ -24,15 +24,25 @@ class Walk:
         Cells on the way, both ends included, shape (n,).
     metres
         Way from the first cell to each [m], shape (n,).
+    delay_s
+        How much later each cell is reached than at the shopper's own speed [s], shape (n,), infinite while it
+        is not known; None where nothing slows them.
     """
 
     start_s: float
     cells: IntArray
     metres: FloatArray
+    delay_s: FloatArray | None = None
 
     def end_s(self, speed_mps: float) -> float:
         """When the last cell is reached [s]."""
-        return self.start_s + float(self.metres[-1]) / speed_mps
+        end_s = self.start_s + float(self.metres[-1]) / speed_mps
+        return end_s if self.delay_s is None else end_s + float(self.delay_s[-1])
+
+    def times_s(self, speed_mps: float) -> FloatArray:
+        """When each cell is reached [s], shape (n,)."""
+        times_s = self.start_s + self.metres / speed_mps
+        return np.asarray(times_s if self.delay_s is None else times_s + self.delay_s)
 
 
 @dataclass(frozen=True, eq=False)

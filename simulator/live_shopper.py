@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.aisles import OUTSIDE
 from simulator.company import Carrier, Carts
+from simulator.legs import Walk
 from simulator.luck import FloatArray, IntArray
-from simulator.outcome import Outcome, Taken
+from simulator.outcome import Loss, Outcome, Taken
 from simulator.shopper import Activity, Shopper
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class LiveShopper(Shopper):
         What they have taken so far.
     carrier
         What they carry them in.
+    room
+        How many people they count as where it is crowded: those of the group, and their cart.
+    aisle, awaited_aisle
+        The aisle that they are in, and the one that they wait to get into, if any.
     ready_s, service_s
         When they would be served if nobody were ahead, and how long that takes [s]; once in a queue.
     """
@@ -50,6 +56,12 @@ class LiveShopper(Shopper):
         self.ready_s = self.service_s = math.nan
         self._line: tuple[IntArray, FloatArray] = np.zeros(0, np.int64), np.zeros(0)  # way to the own till
         self._line_row, self._free_s = 0, 0.0  # where on it they stand, and when they will be there
+        self.room = float(model.live.size[index])
+        self.aisle: int = OUTSIDE
+        self.awaited_aisle: int | None = None
+        self._counted_cell: int | None = None
+        stops = slice(self._first_stop, self._end_stop)
+        self._zones: list[int] = model.itineraries.stop_zone[stops].tolist()
         self._life: Life | None = None
 
     @property
@@ -87,8 +99,7 @@ class LiveShopper(Shopper):
             t_s = yield from self._shop(stop, t_s)
         self._stop = self._end_stop
         t_s = yield from self._check_out(t_s)
-        if carts is not None:
-            carts.give_back(self, t_s)
+        self._be_gone(t_s)
         return t_s
 
     def _fetch_carrier(self, carts: Carts, t_s: float) -> Life:
@@ -101,18 +112,33 @@ class LiveShopper(Shopper):
         return t_s
 
     def _shop(self, stop: int, t_s: float) -> Life:
-        """Walk to a stop, stand there and take what is wanted."""
-        model, self._stop = self.model, stop
-        t_s = yield from self._walk_to(t_s, *model.planned_leg(stop + self.unique_id))
-        model.stop_s[stop] = t_s
-        t_s = yield t_s + model.dwell_s[stop]
-        plans = model.itineraries
-        for pick in range(model.first_pick[stop], model.first_pick[stop + 1]):
-            wanted = Taken(
-                stop, int(plans.pick_sku[pick]), int(plans.pick_qty[pick]), bool(plans.pick_planned[pick])
-            )
-            self.basket.append(wanted)
+        """Walk to a stop, stand there, with a place before the shelf, and take what is wanted."""
+        live, places, self._stop = self.live, self.live.places, stop
+        t_s = yield from self._walk_to(t_s, *self.model.planned_leg(stop + self.unique_id))
+        zone = self._zones[stop - self._first_stop]
+        if places is not None and not places.take(self, zone):
+            patience_s = places.config.patience_s
+            t_s = yield math.inf if patience_s is None else t_s + patience_s
+            if places.is_waiting(self, zone):
+                places.give_up(self, zone)
+                self.model.stop_s[stop], live.dwell_s[stop] = t_s, 0.0
+                for wanted in self._wants(stop):
+                    live.lose(self, wanted, Loss.CROWDED)
+                return t_s
+        self.model.stop_s[stop] = t_s
+        t_s = yield t_s + self.model.dwell_s[stop]
+        self.basket += self._wants(stop)
+        if places is not None:
+            places.leave(zone, t_s)
         return t_s
+
+    def _wants(self, stop: int) -> list[Taken]:
+        """What the shopper is to take at a stop."""
+        plans, first_pick = self.model.itineraries, self.model.first_pick
+        return [
+            Taken(stop, int(plans.pick_sku[pick]), int(plans.pick_qty[pick]), bool(plans.pick_planned[pick]))
+            for pick in range(first_pick[stop], first_pick[stop + 1])
+        ]
 
     def _check_out(self, t_s: float) -> Life:
         """Go to the tills, queue and pay; or leave without buying."""
@@ -131,6 +157,8 @@ class LiveShopper(Shopper):
         if not tills.is_acceptable(till, self.unique_id):
             return (yield from self._go_out(t_s, *self._way_out(here), Outcome.BALKED))
         self.activity = Activity.AT_TILL
+        if self.live.aisles is not None:
+            self.live.aisles.leave(self, t_s)  # queues stand where there is room for them
         cells, metres = self._line = model.path(here, int(model.till_cell[till]))
         n_ahead, ready_s = len(tills.queues[till]), t_s + float(metres[-1]) / self.speed_mps
         next_s = tills.join(self, till, t_s, ready_s=ready_s)
@@ -139,8 +167,9 @@ class LiveShopper(Shopper):
         tills.leave(self, t_s)
         assert self.turn is not None
         outcome = Outcome.PAID if t_s >= self.turn.end_s else Outcome.RENEGED
-        here = int(cells[self._line_row])
-        return (yield from self._go_out(max(t_s, self._free_s), *self._way_out(here), outcome))
+        if self._free_s > t_s:  # still on the way to where they are to wait or be served
+            t_s = yield self._free_s
+        return (yield from self._go_out(t_s, *self._way_out(int(cells[self._line_row])), outcome))
 
     def move_up(self, t_s: float, n_ahead: int) -> None:
         """Go, at `t_s` or as soon as they stand, to where one waits with `n_ahead` people ahead."""
@@ -153,6 +182,7 @@ class LiveShopper(Shopper):
                 self._free_s, cells[first : last + 1], metres[first : last + 1] - metres[first]
             )
             self._line_row = last
+            self._stand(int(cells[last]))
 
     def _way_out(self, cell: int) -> tuple[IntArray, FloatArray]:
         """Find the way from a cell to the nearest exit."""
@@ -165,5 +195,63 @@ class LiveShopper(Shopper):
         return (yield from self._walk_to(t_s, cells, metres))
 
     def _walk_to(self, t_s: float, cells: IntArray, metres: FloatArray) -> Life:
-        """Walk along a path from `t_s` on; returns when its end is reached."""
-        return (yield self._walk(t_s, cells, metres))
+        """Walk along a path; returns when its end is reached."""
+        if self.live.crowd is None and self.live.aisles is None:
+            return (yield self._walk(t_s, cells, metres))
+        return (yield from self._walk_in_crowd(t_s, cells, metres))
+
+    def _walk_in_crowd(self, t_s: float, cells: IntArray, metres: FloatArray) -> Life:
+        """Walk cell by cell, as fast as the crowd allows, and wait before aisles that are full."""
+        live, free_mps = self.live, self.speed_mps
+        path, first = cells.tolist(), 0
+        self._stand(path[0])
+        walk = self._start_walk(t_s, cells, metres)
+        for row in range(1, len(path)):
+            if live.aisles is not None and not live.aisles.enter(self, path[row], t_s):
+                self._end_walk(walk, row - first)
+                t_s = yield math.inf
+                first = row - 1
+                walk = self._start_walk(t_s, cells[first:], metres[first:] - metres[first])
+            self._stand(path[row])
+            step_s = float(metres[row] - metres[row - 1]) / free_mps
+            if live.crowd is not None:
+                step_s *= free_mps / live.crowd.speed_mps(path[row], self.room, free_mps)
+            t_s += step_s
+            assert walk.delay_s is not None
+            walk.delay_s[row - first] = t_s - walk.start_s - float(walk.metres[row - first]) / free_mps
+            t_s = yield t_s
+        return t_s
+
+    def _start_walk(self, t_s: float, cells: IntArray, metres: FloatArray) -> Walk:
+        """Start a walk of which it is not known yet how long it takes."""
+        walk = Walk(t_s, cells, metres, np.full(len(cells), math.inf))
+        assert walk.delay_s is not None
+        walk.delay_s[0] = 0.0
+        self.walks.append(walk)
+        return walk
+
+    def _end_walk(self, walk: Walk, n_cells: int) -> None:
+        """Break the last walk off after its first `n_cells` cells."""
+        assert walk.delay_s is not None
+        self.walks[-1] = Walk(
+            walk.start_s, walk.cells[:n_cells], walk.metres[:n_cells], walk.delay_s[:n_cells]
+        )
+
+    def _stand(self, cell: int) -> None:
+        """Be counted on a cell, and on no other any more."""
+        crowd = self.live.crowd
+        if crowd is not None:
+            if self._counted_cell is not None:
+                crowd.add(self._counted_cell, -self.room)
+            crowd.add(cell, self.room)
+            self._counted_cell = cell
+
+    def _be_gone(self, t_s: float) -> None:
+        """Leave cells, aisle and cart behind."""
+        live = self.live
+        if live.crowd is not None and self._counted_cell is not None:
+            live.crowd.add(self._counted_cell, -self.room)
+        if live.aisles is not None:
+            live.aisles.leave(self, t_s)
+        if live.carts is not None:
+            live.carts.give_back(self, t_s)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.aisles import Aisles, Places
 from simulator.company import Carrier, Carts, choose_carriers, compute_group_speeds, draw_group_sizes
+from simulator.crowd import Crowd
 from simulator.itinerary import Itineraries
 from simulator.live_shopper import LiveShopper
 from simulator.live_tills import LiveTills
 from simulator.luck import IntArray
-from simulator.outcome import Outcome, Taken
+from simulator.outcome import Loss, Outcome, Taken
 from simulator.shopper import Shopper
 
 if TYPE_CHECKING:
@@ -35,8 +37,8 @@ class LiveStore:
     ----------
     tills
         The tills.
-    carts
-        The carts, if carriers are on.
+    carts, crowd, aisles, places
+        The carts, the density of people, who is in which aisle and before which shelf; None where off.
     size
         How many people each shopper is, shape (n_shoppers,); ones if groups are off.
     wanted_carrier
@@ -49,8 +51,12 @@ class LiveStore:
         How long those who gave up had stood in a queue [s], shape (n_shoppers,); 0 for all others.
     lost
         What was wanted and not sold, in the order of the clock, each with the reason.
+    n_lost
+        Units that were wanted and not sold so far.
     missed
         Planned items that were not found, shape (n_shoppers,).
+    dwell_s
+        How long each stop lasted [s], shape (n_stops,); not waiting for a place before the shelf.
     """
 
     def __init__(
@@ -61,7 +67,8 @@ class LiveStore:
         self.outcome = np.full(n, "", dtype="U8")
         self.waited_s = np.zeros(n)
         self.missed = model.itineraries.missed.copy()
-        self.lost: list[tuple[Taken, str]] = []
+        self.lost: list[tuple[Taken, Loss]] = []
+        self.n_lost = 0
         self._sold: list[Taken] = []
         self._n_left = 0
         self._due_s = {actor: t_s for t_s, actor in events}
@@ -79,6 +86,11 @@ class LiveStore:
             self.wanted_carrier = choose_carriers(
                 config.carriers, model.population, model.itineraries.n_items
             )
+
+        self.crowd = None if config.crowding is None else Crowd(config.crowding, model.store)
+        self.aisles = None if config.aisles is None else Aisles(config.aisles, model.store, self)
+        self.places = None if config.places is None else Places(config.places, model.store, self)
+        self.dwell_s = model.itineraries.stop_dwell_s.astype(float)
 
     def wake(self, actor: int, t_s: float) -> None:
         """Let an actor, a shopper's index or the number of a process, act next at `t_s`, and not before."""
@@ -115,6 +127,7 @@ class LiveStore:
         assert self.carts is not None
         self.carrier[shopper.unique_id] = shopper.carrier
         if shopper.carrier is Carrier.CART:
+            shopper.room += self.carts.config.cart_room
             shopper.speed_mps *= self.carts.config.cart_speed
             self.model.speed_mps[shopper.unique_id] = shopper.speed_mps
 
@@ -127,14 +140,20 @@ class LiveStore:
             money = sum(taken.qty * self.model.price[taken.sku] for taken in shopper.basket)
             self.model.record_payment(float(money))
             return
-        self.lost += [(taken, outcome.value) for taken in shopper.basket]
+        for taken in shopper.basket:
+            self._lose(taken, Loss(outcome))
         if outcome is Outcome.RENEGED:
             self.waited_s[index] = max(t_s - shopper.ready_s, 0.0)
 
-    @property
-    def n_lost(self) -> int:
-        """Units that were wanted and not sold so far."""
-        return sum(taken.qty for taken, _ in self.lost)
+    def lose(self, shopper: LiveShopper, wanted: Taken, why: Loss) -> None:
+        """Note that a shopper does not get what they wanted at a shelf."""
+        self._lose(wanted, why)
+        if wanted.is_planned:
+            self.missed[shopper.unique_id] += 1
+
+    def _lose(self, wanted: Taken, why: Loss) -> None:
+        self.lost.append((wanted, why))
+        self.n_lost += wanted.qty
 
     def build_taken(self) -> Itineraries:
         """The itineraries with what was taken and paid for in place of what was to be."""
@@ -148,4 +167,5 @@ class LiveStore:
             pick_qty=qty,
             pick_planned=is_planned.astype(bool),
             missed=self.missed,
+            stop_dwell_s=self.dwell_s,
         )

@@ -7,12 +7,20 @@ from typing import NamedTuple
 
 
 class Outcome(StrEnum):
-    """How a visit ended; also why what a shopper wanted was not sold."""
+    """How a visit ended."""
 
     EMPTY = "empty"  # without anything in the basket
     PAID = "paid"
     BALKED = "balked"  # found the queue too long, left the basket and went
     RENEGED = "reneged"  # gave up waiting, left the basket and went
+
+
+class Loss(StrEnum):
+    """Why something that a shopper wanted was not sold."""
+
+    BALKED = "balked"  # the queue was too long
+    RENEGED = "reneged"  # the wait was too long
+    CROWDED = "crowded"  # too many stood before the shelf
 
 
 class Taken(NamedTuple):

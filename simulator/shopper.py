@@ -103,15 +103,15 @@ class Shopper(mesa.Agent):
         """Cell that the shopper reached last, at the model's time."""
         t_s = self.model.time_s
         walk = self._walk_at(t_s)
-        metres = max(t_s - walk.start_s, 0.0) * self.speed_mps
-        return int(walk.cells[int(np.searchsorted(walk.metres, metres, side="right")) - 1])
+        row = int(np.searchsorted(walk.times_s(self.speed_mps), t_s, side="right")) - 1
+        return int(walk.cells[max(row, 0)])
 
     def position_at(self, t_s: float) -> FloatArray:
         """Position [m] at a time between entering and now, shape (2,)."""
         walk = self._walk_at(t_s)
         xy = self.model.store.grid.xy[walk.cells]
-        metres = (t_s - walk.start_s) * self.speed_mps
-        return np.array([np.interp(metres, walk.metres, xy[:, axis]) for axis in (0, 1)])
+        times_s = walk.times_s(self.speed_mps)
+        return np.array([np.interp(t_s, times_s, xy[:, axis]) for axis in (0, 1)])
 
     def _walk_at(self, t_s: float) -> Walk:
         """Find the walk that is under way at `t_s`, or the last one that was."""

@@ -112,6 +112,9 @@ def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray
     knot_owner = np.repeat(owner, n_knots)
     metres = np.concatenate([walk.metres for walk in walks])
     knot_s = np.repeat([walk.start_s for walk in walks], n_knots) + metres / model.speed_mps[knot_owner]
+    if any(walk.delay_s is not None for walk in walks):
+        delays = [np.zeros(len(walk.cells)) if walk.delay_s is None else walk.delay_s for walk in walks]
+        knot_s = knot_s + np.concatenate(delays)
     first_s = np.ceil(population.arrival_s).astype(np.int64)
     n_seconds = np.maximum(np.floor(model.exit_s).astype(np.int64) - first_s + 1, 0)
     shopper = np.repeat(np.arange(population.n), n_seconds)
@@ -167,7 +170,7 @@ def _take_text(texts: list[str], index: IntArray) -> pd.Series:
 
 
 def _build_visits(model: StoreModel, names: _Names, first_s: FloatArray) -> pd.DataFrame:
-    plans = model.itineraries
+    plans = model.taken
     return pd.DataFrame(
         {
             "session_id": names.sessions(plans.stop_shopper),

@@ -3,8 +3,9 @@
 import dataclasses
 
 import numpy as np
+from shapely.geometry import box
 
-from layouts import Checkout, CheckoutType, Store
+from layouts import Checkout, CheckoutType, Door, Store
 from simulator import (
     CheckoutConfig,
     Itineraries,
@@ -81,6 +82,25 @@ def with_tills(store: Store, n: int, *, n_self: int = 0) -> Store:
         for i in range(n)
     ]
     return dataclasses.replace(store, checkouts=tuple(tills))
+
+
+def make_hall(tiny: Store) -> Store:
+    """A hall of 12 by 4 m, walked from left to right; between 3 and 9 m of it is an aisle."""
+    (south,) = (zone for zone in tiny.zones if zone.zone_id == "south")
+    (gondola,) = (fixture for fixture in tiny.fixtures if fixture.fixture_id == "G")
+    return dataclasses.replace(
+        tiny,
+        floor=box(0, 0, 12, 4),
+        fixtures=(dataclasses.replace(gondola, polygon=box(3, 3.5, 9, 4)),),
+        zones=(dataclasses.replace(south, polygon=box(3, 0, 9, 3.5), capacity_facings=40),),
+        entrances=(Door(door_id="in", xy=(0.25, 1.75)),),
+        exits=(Door(door_id="out", xy=(11.75, 1.75)),),
+        checkouts=(Checkout(checkout_id="C1", checkout_type=CheckoutType.STAFFED, xy=(10.75, 1.75)),),
+        placements=tuple(
+            dataclasses.replace(item, zone_id="south")
+            for item in {item.sku_id: item for item in tiny.placements}.values()
+        ),
+    )
 
 
 def run_queue(

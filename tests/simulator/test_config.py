@@ -27,6 +27,9 @@ def test_defaults_are_pinned() -> None:
         "patience": None,
         "groups": None,
         "carriers": None,
+        "crowding": None,
+        "aisles": None,
+        "places": None,
     }
     assert not SimulationConfig().is_live
 
