@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model multistore-model category-priors test check bench-market bench-worlds bench-speed bench-soundness bench-paper \
+.PHONY: help setup demo bundled-model multistore-model category-priors test check bench-market bench-fidelity bench-speed bench-soundness bench-paper \
 	bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-forms bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
 	format constraints clean
 .DEFAULT_GOAL := help
@@ -61,8 +61,8 @@ check: setup  ## lint, format and types
 bench-market: setup  ## train on the developer stores, predict their changes, compare with the truth (half an hour)
 	$(BIN)/python -m benchmarks.market $(BENCH_FLAGS)
 
-bench-worlds: setup  ## generated stores with known truth: skill, signs, size of predicted lifts (a quarter of an hour)
-	$(BIN)/python -m benchmarks.worlds $(BENCH_FLAGS)
+bench-fidelity: setup  ## worlds with known truth and the developer stores, every predictor: are changes predicted? (hours; goes on where it was)
+	$(BIN)/python -m benchmarks.fidelity $(BENCH_FLAGS)
 
 bench-speed: setup  ## journeys a second, and where the time goes
 	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)

@@ -29,7 +29,7 @@ from benchmarks.common import (
     print_table,
     write_result,
 )
-from benchmarks.scores import compute_expected_skill_limit, compute_level, compute_skill, judge_sign
+from benchmarks.fidelity.scores import compute_expected_skill_limit, compute_level, compute_skill, judge_sign
 from layouts import load_store
 from scenarios.report_data import KPIS
 

@@ -62,6 +62,7 @@ class World:
     seed: int
     store: Store
     n_observed: int = N_OBSERVED
+    can_be_repeated: bool = True
 
     @cached_property
     def people(self) -> People:
@@ -82,9 +83,9 @@ class World:
         """What was seen of layout A: all that a predictor may learn from."""
         return self.people.observe(self.store, self.n_observed, VISIT_SEED)
 
-    def observe_variant(self, edit: Edit, n_shoppers: int | None = None) -> Observations:
-        """What would be seen of an edited layout, by other visits of the same town: for the ceiling alone."""
-        return self.people.observe(edit.store, n_shoppers or self.n_observed, VISIT_SEED + 1)
+    def observe_variant(self, edit: Edit) -> Observations:
+        """What would be seen of an edited layout, of the same visitors: for the ceiling alone."""
+        return self.people.observe(edit.store, self.n_observed, VISIT_SEED)
 
     def true_lift(
         self, edit: Edit, *, n_shoppers: int = N_TRUTH, seed: int = TRUTH_SEED

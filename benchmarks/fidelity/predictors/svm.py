@@ -1,0 +1,15 @@
+"""The product's needs and purchases, walked by a support vector machine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis import Observations
+from benchmarks.fidelity.predictors import Fitted
+from benchmarks.fidelity.predictors._simulated import fit_policy
+from layouts import Store
+
+
+def fit(store: Store, observations: Observations, rng: np.random.Generator) -> Fitted:
+    """Fit it to a store's observations."""
+    return fit_policy(store, observations, rng, policy="svm")
