@@ -16,16 +16,21 @@ if TYPE_CHECKING:
     from scenarios.finetuning import finetune
     from scenarios.report import write_report
     from scenarios.simulation import SimulationResult, simulate
+    from scenarios.sweep_plan import SweepPlan
+    from scenarios.sweeping import SweepResult, sweep
     from scenarios.validation import ValidationResult, validate
 
 __all__ = [
     "ComparisonResult",
     "Execution",
     "SimulationResult",
+    "SweepPlan",
+    "SweepResult",
     "ValidationResult",
     "compare",
     "finetune",
     "simulate",
+    "sweep",
     "validate",
     "write_report",
 ]
@@ -34,10 +39,13 @@ _HOMES = {
     "ComparisonResult": "ab",
     "Execution": "execution",
     "SimulationResult": "simulation",
+    "SweepPlan": "sweep_plan",
+    "SweepResult": "sweeping",
     "ValidationResult": "validation",
     "compare": "ab",
     "finetune": "finetuning",
     "simulate": "simulation",
+    "sweep": "sweeping",
     "validate": "validation",
     "write_report": "report",
 }

@@ -121,13 +121,8 @@ def compare(
         raise ConfigError("variants: none given; name at least one changed store")
     if n_replications < 2:
         raise ConfigError(f"n_replications must be at least 2 for an interval, got {n_replications}")
-    for store in variants:
-        if store.currency != control.currency:
-            raise ConfigError(
-                f"variant {store.name!r} is in {store.currency}, control {control.name!r} in "
-                f"{control.currency}; both must be in one currency"
-            )
-    stores = _name_apart([control, *variants])
+    check_currency(control, variants)
+    stores = name_apart([control, *variants])
     config = RunConfig(
         n_shoppers=n_shoppers,
         n_replications=n_replications,
@@ -161,7 +156,17 @@ def compare(
     return ComparisonResult(result=result, parts=parts, stores=tuple(stores))
 
 
-def _name_apart(stores: list[Store]) -> list[Store]:
+def check_currency(control: Store, variants: Sequence[Store]) -> None:
+    """Refuse to compare money of two kinds."""
+    for store in variants:
+        if store.currency != control.currency:
+            raise ConfigError(
+                f"variant {store.name!r} is in {store.currency}, control {control.name!r} in "
+                f"{control.currency}; both must be in one currency"
+            )
+
+
+def name_apart(stores: list[Store]) -> list[Store]:
     """Give a store that bears the name of an earlier one a free number: tables are told apart by name."""
     taken, seen = {store.name for store in stores}, set[str]()
     apart = []

@@ -1,4 +1,4 @@
-"""The command line: `storesim train | finetune | simulate | ab | validate | report`.
+"""The command line: `storesim train | finetune | simulate | ab | sweep | validate | report`.
 
 Each handler opens its inputs, calls one public function and prints what it found. The floors below
 are imported by the handlers, so that `storesim --help` answers at once.
@@ -32,6 +32,7 @@ class Tracks(StrEnum):
 
 
 StoreName = Annotated[str, typer.Option(metavar="DIR", help="Folder of the store, or bundled:NAME.")]
+ControlName = Annotated[str, typer.Option(metavar="DIR", help="Folder of today's store, or bundled:NAME.")]
 ModelName = Annotated[
     str, typer.Option(metavar="MODEL_DIR", help="Folder of the trained model, or bundled:NAME.")
 ]
@@ -220,7 +221,7 @@ def simulate(
 
 @app.command()
 def ab(
-    control: Annotated[str, typer.Option(metavar="DIR", help="Folder of today's store, or bundled:NAME.")],
+    control: ControlName,
     variant: Annotated[
         list[str],
         typer.Option(metavar="DIR", help="Folder of a changed store; give it again for each alternative."),
@@ -281,6 +282,63 @@ def ab(
         result.save(out)
     typer.echo(result.summary())
     typer.echo(f"Written to {out}; for the report: storesim report --run {out}")
+
+
+@app.command()
+def sweep(
+    control: ControlName,
+    model: ModelName,
+    plan: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="JSON file: parameters and their values, see docs/formats.md."),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier sweep.")
+    ],
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIR", help="Folder of a changed store, held against the control at every point."
+        ),
+    ] = None,
+    shoppers: Shoppers = 2000,
+    replications: Annotated[
+        int, typer.Option(min=2, help="Repetitions at every point, with the same luck at all of them.")
+    ] = 10,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    settings: SettingsFile = None,
+    cluster: Cluster = None,
+    resume: Resume = False,
+) -> None:
+    """Simulate a store, and perhaps its alternatives, over a grid or Latin hypercube of settings."""
+    from layouts import check_output_folder
+    from scenarios.inputs import open_model, open_plan, open_settings, open_store
+    from scenarios.work_folder import working_beside
+
+    today, alternatives = open_store(control), [open_store(identifier) for identifier in variant or []]
+    from scenarios import Execution  # torch takes seconds: a wrong store is told before it
+    from scenarios import sweep as run
+    from scenarios.sweeping import SWEEP_PARTS
+
+    check_output_folder(out, parts=SWEEP_PARTS)
+    day, points = open_settings(settings), open_plan(plan)
+    shoppers_model = open_model(model)
+    with working_beside(out, resume=resume) as work:
+        result = run(
+            today,
+            alternatives,
+            points,
+            model=shoppers_model,
+            n_shoppers=shoppers,
+            n_replications=replications,
+            seed=seed,
+            simulation=day,
+            execution=Execution(n_workers=workers, cluster=cluster, work=work, resume=resume),
+        )
+        result.save(out)
+    typer.echo(result.summary())
+    typer.echo(f"Written to {out}: sweep.csv has a row for every point and layout")
 
 
 @app.command()

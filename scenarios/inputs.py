@@ -8,6 +8,7 @@ from layouts import BUNDLED_STORES, ConfigError, Store, StoresimError, bundled_s
 
 if TYPE_CHECKING:
     from models import ShopperModel
+    from scenarios.sweep_plan import SweepPlan
     from simulator import SimulationConfig
 
 BUNDLED = "bundled:"
@@ -70,6 +71,23 @@ def open_settings(path: Path | None) -> "SimulationConfig | None":
 
     try:
         return SimulationConfig.from_dict(settings)
+    except StoresimError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def open_plan(path: Path) -> "SweepPlan":
+    """Read the plan of a sweep from a JSON file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read as JSON, or is no plan.
+    """
+    content = read_json(path)
+    from scenarios.sweep_plan import SweepPlan
+
+    try:
+        return SweepPlan.from_dict(content)
     except StoresimError as error:
         raise type(error)(f"{path}: {error}") from error
 

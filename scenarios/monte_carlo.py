@@ -97,9 +97,9 @@ class Job:
     @cached_property
     def sources(self) -> tuple[int, ...]:
         """For each case the first that is the same in content and setting: those are lived once."""
-        first: dict[tuple[str, RunConfig], int] = {}
+        first: dict[tuple[str, str], int] = {}
         return tuple(
-            first.setdefault((store.content_hash, config), case)
+            first.setdefault((store.content_hash, repr(config)), case)
             for case, (store, config) in enumerate(self.cases)
         )
 

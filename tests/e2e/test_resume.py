@@ -208,3 +208,53 @@ def test_settings_of_the_day_are_used_and_kept(
     code, _, complaint = storesim("simulate", *arguments, "--settings", settings, "--out", tmp_path / "new")
     assert (code, complaint.count("\n")) == (2, 1)
     assert f"{settings}: unknown setting checkout.base_service" in complaint
+
+
+def test_a_sweep_goes_on_too(
+    storesim: Storesim, trained: Path, corner_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scenarios import runs
+
+    (tmp_path / "plan.json").write_text('{"parameters": {"checkout.base_service_s": [20.0, 90.0]}}')
+    arguments = ["--control", corner_shop / "store", "--model", trained, "--plan", tmp_path / "plan.json"]
+    arguments += ["--shoppers", 20, "--replications", 3]
+    assert storesim("sweep", *arguments, "--out", tmp_path / "whole").code == 0
+    written = runs.Parts.take_up
+
+    def interrupt(parts: Any, task: tuple[int, int]) -> bool:
+        if parts.n_finished == 2:
+            raise KeyboardInterrupt
+        return written(parts, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs.Parts, "take_up", interrupt)
+        code, _, complaint = storesim("sweep", *arguments, "--out", tmp_path / "run")
+    assert (code, "--resume goes on" in complaint) == (130, True)
+    lived = count_lived(monkeypatch)
+    assert storesim("sweep", *arguments, "--out", tmp_path / "run", "--resume").code == 0
+    assert 0 < len(lived) < 6
+    assert read_files(tmp_path / "run") == read_files(tmp_path / "whole")
+    assert not (tmp_path / "run.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("plan", "complaint"),
+    [
+        ("{", "plan.json: cannot be read as JSON"),
+        ('{"parameters": {}}', "plan.json: parameters: must name one at least"),
+        ('{"parameters": {"tills.n": [1]}}', "unknown setting tills"),
+        (None, "plan.json: no such file; name one with a JSON object"),
+    ],
+)
+def test_a_wrong_plan_is_one_line(
+    storesim: Storesim, trained: Path, tmp_path: Path, plan: str | None, complaint: str
+) -> None:
+    path = tmp_path / "plan.json"
+    if plan is not None:
+        path.write_text(plan)
+    arguments = ["--control", "bundled:corner-shop", "--model", trained, "--plan", path]
+    code, out, err = storesim("sweep", *arguments, "--out", tmp_path / "run")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert complaint in err
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "run.partial").exists()
