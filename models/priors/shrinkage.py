@@ -81,7 +81,11 @@ def shrink_estimates(estimate: Floats, se: Floats, group: NDArray[np.integer]) -
 
     bounds = [(np.log(LEAST_SPREAD), np.log(MOST_SPREAD))] * 2
     starts = [np.log([0.1, 0.1]), np.log([0.5, 0.02]), np.log([0.02, 0.5])]
-    fits = [minimize(minus_log_likelihood, start, bounds=bounds, method="L-BFGS-B") for start in starts]
+    exact = {"ftol": 1e-14, "gtol": 1e-9}  # so that digits which are written do not depend on rounding
+    fits = [
+        minimize(minus_log_likelihood, start, bounds=bounds, method="L-BFGS-B", jac="3-point", options=exact)
+        for start in starts
+    ]
     spreads = np.exp(min(fits, key=lambda fit: float(fit.fun)).x)
     unit, between = spreads**2
     factor = cho_factor(covariance(spreads), lower=True)
