@@ -22,6 +22,7 @@ from simulator.itinerary import Itineraries, Population, check_itineraries, draw
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
 from simulator.outcome import Loss, Outcome
 from simulator.shopper import Activity, Shopper
+from simulator.stock import Refill, StockConfig
 from simulator.store_model import StoreModel
 from simulator.tables import ReplicationTables, build_tables, compute_positions
 from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
@@ -44,11 +45,13 @@ __all__ = [
     "PlaceConfig",
     "Population",
     "Purpose",
+    "Refill",
     "ReplicationTables",
     "SelfServiceConfig",
     "ServiceNoise",
     "Shopper",
     "SimulationConfig",
+    "StockConfig",
     "StoreModel",
     "TillChoice",
     "TillOpeningConfig",

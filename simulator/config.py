@@ -14,6 +14,7 @@ from simulator.checkout import CheckoutConfig
 from simulator.company import CarrierConfig, GroupConfig
 from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
 from simulator.settings import check_count, read_config
+from simulator.stock import StockConfig
 from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
 MECHANISMS = {
@@ -25,6 +26,7 @@ MECHANISMS = {
     "crowding": CrowdingConfig,
     "aisles": AisleConfig,
     "places": PlaceConfig,
+    "stock": StockConfig,
 }
 
 
@@ -59,6 +61,8 @@ class SimulationConfig:
         Aisles take so many people; others wait outside.
     places
         So many shoppers stand before a shelf; others wait, and go on without if it takes too long.
+    stock
+        Shelves run out and are refilled; shoppers do without what is not there, or take something like it.
     """
 
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
@@ -72,6 +76,7 @@ class SimulationConfig:
     crowding: CrowdingConfig | None = None
     aisles: AisleConfig | None = None
     places: PlaceConfig | None = None
+    stock: StockConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

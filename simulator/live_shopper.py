@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simulator.aisles import OUTSIDE
 from simulator.company import Carrier, Carts
-from simulator.legs import Walk
+from simulator.crowd_walker import CrowdWalker, Life
 from simulator.luck import FloatArray, IntArray
 from simulator.outcome import Loss, Outcome, Taken
-from simulator.shopper import Activity, Shopper
+from simulator.shopper import Activity
 
 if TYPE_CHECKING:
+    from simulator.stock import Shelves
     from simulator.store_model import StoreModel
 
-Life = Generator[float, float, float]  # yields when to act next, is sent the time at which it does
+
+class Need(NamedTuple):
+    """Something that a shopper still looks for: what it is, and how many units are not in the basket yet."""
+
+    wanted: Taken
+    n_open: int
 
 
-class LiveShopper(Shopper):
+class LiveShopper(CrowdWalker):
     """A shopper whose day depends on what happens in the store.
 
     Their life is a generator: it yields when they act next, :data:`math.inf` where somebody has to wake them.
@@ -39,29 +43,21 @@ class LiveShopper(Shopper):
         What they have taken so far.
     carrier
         What they carry them in.
-    room
-        How many people they count as where it is crowded: those of the group, and their cart.
-    aisle, awaited_aisle
-        The aisle that they are in, and the one that they wait to get into, if any.
     ready_s, service_s
         When they would be served if nobody were ahead, and how long that takes [s]; once in a queue.
     """
 
     def __init__(self, model: StoreModel, index: int) -> None:
         super().__init__(model, index)
-        assert model.live is not None
-        self.live = model.live
         self.basket: list[Taken] = []
         self.carrier = Carrier.NONE
         self.ready_s = self.service_s = math.nan
         self._line: tuple[IntArray, FloatArray] = np.zeros(0, np.int64), np.zeros(0)  # way to the own till
         self._line_row, self._free_s = 0, 0.0  # where on it they stand, and when they will be there
-        self.room = float(model.live.size[index])
-        self.aisle: int = OUTSIDE
-        self.awaited_aisle: int | None = None
-        self._counted_cell: int | None = None
         stops = slice(self._first_stop, self._end_stop)
         self._zones: list[int] = model.itineraries.stop_zone[stops].tolist()
+        self._stands = model.store.stands
+        self._needs: list[Need] = []
         self._life: Life | None = None
 
     @property
@@ -123,14 +119,56 @@ class LiveShopper(Shopper):
                 places.give_up(self, zone)
                 self.model.stop_s[stop], live.dwell_s[stop] = t_s, 0.0
                 for wanted in self._wants(stop):
-                    live.lose(self, wanted, Loss.CROWDED)
+                    live.lose(self, wanted, Loss.CROWDED, is_missed=True)
                 return t_s
         self.model.stop_s[stop] = t_s
         t_s = yield t_s + self.model.dwell_s[stop]
-        self.basket += self._wants(stop)
+        self._take_goods(stop, zone, t_s)
         if places is not None:
             places.leave(zone, t_s)
         return t_s
+
+    def _take_goods(self, stop: int, zone: int, t_s: float) -> None:
+        """Take what is wanted at a stop, as far as it is there."""
+        shelves = self.live.shelves
+        if shelves is None:
+            self.basket += self._wants(stop)
+            return
+        open_needs, self._needs = self._needs, []
+        for need in [*open_needs, *(Need(wanted, wanted.qty) for wanted in self._wants(stop))]:
+            if self._stands[zone, need.wanted.sku]:
+                self._satisfy(need, shelves, stop, zone, t_s)
+            else:
+                self._needs.append(need)
+
+    def _satisfy(self, need: Need, shelves: Shelves, stop: int, zone: int, t_s: float) -> None:
+        """Take what is needed; if it is not there, look further, take something like it, or do without."""
+        wanted, n_open = need
+        n_open -= self._take(shelves, wanted, wanted.sku, n_open, stop, zone, t_s)
+        if n_open and wanted.is_planned:
+            ahead = self._zones[stop - self._first_stop + 1 :]
+            if any(self._stands[later, wanted.sku] for later in ahead):
+                self._needs.append(Need(wanted, n_open))
+                return
+            other = shelves.find_substitute(zone, wanted.sku)
+            if other is not None and shelves.is_substituted(self.unique_id, wanted.sku):
+                n_open -= self._take(shelves, wanted, other, n_open, stop, zone, t_s)
+        if n_open:
+            self._do_without(Need(wanted, n_open))
+
+    def _take(
+        self, shelves: Shelves, wanted: Taken, sku: int, qty: int, stop: int, zone: int, t_s: float
+    ) -> int:
+        """Take up to `qty` units of a SKU for what is wanted; return how many there were."""
+        taken = shelves.take(zone, sku, qty, t_s)
+        if taken:
+            self.basket.append(Taken(stop, sku, taken, wanted.is_planned))
+        return taken
+
+    def _do_without(self, need: Need) -> None:
+        wanted, n_open = need
+        is_missed = n_open == wanted.qty
+        self.live.lose(self, wanted._replace(qty=n_open), Loss.OUT_OF_STOCK, is_missed=is_missed)
 
     def _wants(self, stop: int) -> list[Taken]:
         """What the shopper is to take at a stop."""
@@ -143,6 +181,8 @@ class LiveShopper(Shopper):
     def _check_out(self, t_s: float) -> Life:
         """Go to the tills, queue and pay; or leave without buying."""
         model, tills = self.model, self.live.tills
+        for need in self._needs:  # that it was to be had at a later stop was not so: they never stood there
+            self._do_without(need)
         cells, metres = model.planned_leg(self._end_stop + self.unique_id)
         if not self.basket:
             if model.n_items[self.unique_id]:  # they meant to pay, so the way planned leads to the tills
@@ -193,58 +233,6 @@ class LiveShopper(Shopper):
         self.activity = Activity.LEAVING
         self.live.settle(self, outcome, t_s)
         return (yield from self._walk_to(t_s, cells, metres))
-
-    def _walk_to(self, t_s: float, cells: IntArray, metres: FloatArray) -> Life:
-        """Walk along a path; returns when its end is reached."""
-        if self.live.crowd is None and self.live.aisles is None:
-            return (yield self._walk(t_s, cells, metres))
-        return (yield from self._walk_in_crowd(t_s, cells, metres))
-
-    def _walk_in_crowd(self, t_s: float, cells: IntArray, metres: FloatArray) -> Life:
-        """Walk cell by cell, as fast as the crowd allows, and wait before aisles that are full."""
-        live, free_mps = self.live, self.speed_mps
-        path, first = cells.tolist(), 0
-        self._stand(path[0])
-        walk = self._start_walk(t_s, cells, metres)
-        for row in range(1, len(path)):
-            if live.aisles is not None and not live.aisles.enter(self, path[row], t_s):
-                self._end_walk(walk, row - first)
-                t_s = yield math.inf
-                first = row - 1
-                walk = self._start_walk(t_s, cells[first:], metres[first:] - metres[first])
-            self._stand(path[row])
-            step_s = float(metres[row] - metres[row - 1]) / free_mps
-            if live.crowd is not None:
-                step_s *= free_mps / live.crowd.speed_mps(path[row], self.room, free_mps)
-            t_s += step_s
-            assert walk.delay_s is not None
-            walk.delay_s[row - first] = t_s - walk.start_s - float(walk.metres[row - first]) / free_mps
-            t_s = yield t_s
-        return t_s
-
-    def _start_walk(self, t_s: float, cells: IntArray, metres: FloatArray) -> Walk:
-        """Start a walk of which it is not known yet how long it takes."""
-        walk = Walk(t_s, cells, metres, np.full(len(cells), math.inf))
-        assert walk.delay_s is not None
-        walk.delay_s[0] = 0.0
-        self.walks.append(walk)
-        return walk
-
-    def _end_walk(self, walk: Walk, n_cells: int) -> None:
-        """Break the last walk off after its first `n_cells` cells."""
-        assert walk.delay_s is not None
-        self.walks[-1] = Walk(
-            walk.start_s, walk.cells[:n_cells], walk.metres[:n_cells], walk.delay_s[:n_cells]
-        )
-
-    def _stand(self, cell: int) -> None:
-        """Be counted on a cell, and on no other any more."""
-        crowd = self.live.crowd
-        if crowd is not None:
-            if self._counted_cell is not None:
-                crowd.add(self._counted_cell, -self.room)
-            crowd.add(cell, self.room)
-            self._counted_cell = cell
 
     def _be_gone(self, t_s: float) -> None:
         """Leave cells, aisle and cart behind."""

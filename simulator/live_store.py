@@ -18,6 +18,7 @@ from simulator.live_tills import LiveTills
 from simulator.luck import IntArray
 from simulator.outcome import Loss, Outcome, Taken
 from simulator.shopper import Shopper
+from simulator.stock import STOCK, Shelves
 
 if TYPE_CHECKING:
     from simulator.store_model import StoreModel
@@ -39,6 +40,8 @@ class LiveStore:
         The tills.
     carts, crowd, aisles, places
         The carts, the density of people, who is in which aisle and before which shelf; None where off.
+    shelves
+        The units on the shelves; None where off.
     size
         How many people each shopper is, shape (n_shoppers,); ones if groups are off.
     wanted_carrier
@@ -90,6 +93,7 @@ class LiveStore:
         self.crowd = None if config.crowding is None else Crowd(config.crowding, model.store)
         self.aisles = None if config.aisles is None else Aisles(config.aisles, model.store, self)
         self.places = None if config.places is None else Places(config.places, model.store, self)
+        self.shelves = None if config.stock is None else Shelves(config.stock, model.store, self)
         self.dwell_s = model.itineraries.stop_dwell_s.astype(float)
 
     def wake(self, actor: int, t_s: float) -> None:
@@ -109,7 +113,7 @@ class LiveStore:
             if self._due_s.get(actor) != t_s:
                 continue
             if actor < 0:
-                self.wake(actor, self.tills.act(t_s))
+                self.wake(actor, self._let_process_act(actor, t_s))
                 continue
             shopper = inside.get(actor)
             if shopper is None:
@@ -121,6 +125,13 @@ class LiveStore:
             else:
                 self.wake(actor, next_s)
         return self._n_left < self.model.population.n
+
+    def _let_process_act(self, process: int, t_s: float) -> float:
+        """Let a process act; return when it acts again."""
+        if process == STOCK:
+            assert self.shelves is not None
+            return self.shelves.act(t_s)
+        return self.tills.act(t_s)
 
     def equip(self, shopper: LiveShopper) -> None:
         """Note what a shopper carries their goods in; a cart slows them down."""
@@ -142,14 +153,16 @@ class LiveStore:
             return
         for taken in shopper.basket:
             self._lose(taken, Loss(outcome))
+            if self.shelves is not None:
+                zone = int(self.model.itineraries.stop_zone[taken.stop])
+                self.shelves.put_back(zone, taken.sku, taken.qty)
         if outcome is Outcome.RENEGED:
             self.waited_s[index] = max(t_s - shopper.ready_s, 0.0)
 
-    def lose(self, shopper: LiveShopper, wanted: Taken, why: Loss) -> None:
-        """Note that a shopper does not get what they wanted at a shelf."""
+    def lose(self, shopper: LiveShopper, wanted: Taken, why: Loss, *, is_missed: bool) -> None:
+        """Note that a shopper does not get what they wanted at a shelf, and whether they missed it wholly."""
         self._lose(wanted, why)
-        if wanted.is_planned:
-            self.missed[shopper.unique_id] += 1
+        self.missed[shopper.unique_id] += int(wanted.is_planned and is_missed)
 
     def _lose(self, wanted: Taken, why: Loss) -> None:
         self.lost.append((wanted, why))

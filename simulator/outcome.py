@@ -21,6 +21,7 @@ class Loss(StrEnum):
     BALKED = "balked"  # the queue was too long
     RENEGED = "reneged"  # the wait was too long
     CROWDED = "crowded"  # too many stood before the shelf
+    OUT_OF_STOCK = "out_of_stock"  # the shelf was empty
 
 
 class Taken(NamedTuple):

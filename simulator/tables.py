@@ -41,7 +41,8 @@ class ReplicationTables:
         Person-seconds in each cell, shape (n_cells,).
     totals
         ``profit_per_shopper, revenue_per_shopper`` [currency], ``items_per_shopper, minutes_per_shopper``;
-        everybody who enters counts.
+        everybody who enters counts. With ``lost``, ``lost_profit_per_shopper, lost_revenue_per_shopper``
+        too.
     lost
         ``session_id, visit, zone_id, sku_id, qty, unit_price, margin, planned, reason``: what was wanted at a
         stop and not sold; None where no mechanism is on that could lose a sale.
@@ -79,6 +80,7 @@ def build_tables(model: StoreModel) -> ReplicationTables:
     picks = _build_picks(model, names)
     receipts = _build_receipts(model, names)
     sessions = _build_sessions(model, names)
+    lost = _build_lost(model, names)
     entries = compute_zone_entries(positions, model.store)
     return ReplicationTables(
         tracks=pd.DataFrame({"session_id": session, "t": names.times(t_s), "x": x, "y": y}),
@@ -88,8 +90,8 @@ def build_tables(model: StoreModel) -> ReplicationTables:
         picks=picks,
         zones=compute_zone_kpis(entries, picks, model.store, model.population.n),
         occupancy=compute_occupancy(positions, model.store),
-        totals=_compute_totals(sessions),
-        lost=_build_lost(model, names),
+        totals=_compute_totals(sessions, lost),
+        lost=lost,
     )
 
 
@@ -265,8 +267,12 @@ def _build_lost(model: StoreModel, names: _Names) -> pd.DataFrame | None:
     )
 
 
-def _compute_totals(sessions: pd.DataFrame) -> dict[str, float]:
+def _compute_totals(sessions: pd.DataFrame, lost: pd.DataFrame | None) -> dict[str, float]:
     """Average over everybody who entered; sums are exact, so they do not depend on the order of rows."""
     columns = {"profit": "profit", "revenue": "revenue", "items": "n_items", "minutes": "minutes"}
     n = max(len(sessions), 1)
-    return {f"{name}_per_shopper": math.fsum(sessions[column]) / n for name, column in columns.items()}
+    totals = {f"{name}_per_shopper": math.fsum(sessions[column]) / n for name, column in columns.items()}
+    if lost is not None:
+        for name, column in (("profit", "margin"), ("revenue", "unit_price")):
+            totals[f"lost_{name}_per_shopper"] = math.fsum(lost["qty"] * lost[column]) / n
+    return totals

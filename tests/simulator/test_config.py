@@ -30,6 +30,7 @@ def test_defaults_are_pinned() -> None:
         "crowding": None,
         "aisles": None,
         "places": None,
+        "stock": None,
     }
     assert not SimulationConfig().is_live
 
@@ -76,6 +77,8 @@ def test_each_mechanism_is_turned_on_by_itself_and_survives_json(name: str) -> N
         ({"groups": {"speed_loss": 0.5}}, "speed_loss: leaves groups of 4 no speed; must be below 0.333"),
         ({"carriers": {"without": "cry"}}, "without: must be one of wait, go_without, got 'cry'"),
         ({"carriers": {"n_carts": 0, "without": "wait"}}, "n_carts: must be at least 1 where shoppers wait"),
+        ({"stock": {"refill": "often"}}, "refill: must be one of periodic, threshold, never, got 'often'"),
+        ({"stock": {"low_share": 2}}, "low_share: must be a finite number of 0 to 1, got 2"),
         ({"first_day": "2026-13-01"}, "first_day: must be a date"),
     ],
 )
