@@ -64,7 +64,7 @@ bench-market: setup  ## train on the developer stores, predict their changes, co
 bench-fidelity: setup  ## worlds with known truth and the developer stores, every predictor: are changes predicted? (hours; goes on where it was)
 	$(BIN)/python -m benchmarks.fidelity $(BENCH_FLAGS)
 
-bench-speed: setup  ## journeys a second, and where the time goes
+bench-speed: setup  ## speed, growth, killed workers, held against bars (three quarters of an hour; BENCH_FLAGS=--quick for a look)
 	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)
 
 bench-soundness: setup  ## positions, purchases, money and reproducibility: what must hold, counted

@@ -19,7 +19,7 @@ from distributed import Client, KilledWorker, WorkerPlugin
 from distributed.comm.core import CommClosedError
 
 from layouts import ConfigError
-from scenarios.execution import Crew, ExecutorCrew, Lot, WorkersLostError, live_and_encode, one_thread
+from scenarios.execution import Crew, ExecutorCrew, Lot, WorkersLostError, at_work, live_and_encode
 from scenarios.monte_carlo import Job, find_versions
 from scenarios.parts import Files, write_part
 
@@ -159,7 +159,7 @@ class _LotRunner:
                     f"--cluster: a worker has {name} {here}, this process {versions[name]}; "
                     "install the same everywhere"
                 )
-        with _one_at_a_time, one_thread():
+        with _one_at_a_time, at_work():
             return [live_and_encode(job, task) for task in lot]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.speed import Stopwatch
+from benchmarks.speed.stopwatch import Stopwatch
 
 
 class Clock:

@@ -1,0 +1,65 @@
+"""The bars that speed and growth are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+AB_S = 150.0  # 2,000 shoppers x 30 replications x 2 layouts on two cores
+JOURNEYS_PER_S = 1000.0
+TIMES_ONE_BY_ONE = 50.0
+TIMES_TWO_WORKERS = 1.8
+SLOPE = (0.95, 1.1)
+GROWTH_MIB = 50.0
+
+
+def hold_against_bars(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Compare what was measured with the bars; what was not measured is left out.
+
+    Returns
+    -------
+    bars
+        `what`, `measured`, `bar` and `holds` of each, in words.
+    """
+    bars: list[dict[str, Any]] = []
+
+    def hold(what: str, value: float, bar: str, holds: bool, form: str = "{:.2f}") -> None:
+        bars.append(
+            {"what": what, "measured": form.format(value), "bar": bar, "holds": "yes" if holds else "no"}
+        )
+
+    if runs := measured.get("ab"):
+        best = max(runs, key=lambda run: run["workers"])
+        name = f"A/B of {best['shoppers']:,} x {best['replications']} x {best['layouts']}"
+        if (best["shoppers"], best["replications"]) == (2000, 30):
+            hold(f"{name} [s]", best["wall_s"], f"at most {AB_S:.0f}", best["wall_s"] <= AB_S, "{:.1f}")
+        speed, times = best["journeys_per_second"], best["times_as_fast"]
+        hold(
+            f"{name} [journeys/s]",
+            speed,
+            f"at least {JOURNEYS_PER_S:,.0f}",
+            speed >= JOURNEYS_PER_S,
+            "{:,.0f}",
+        )
+        hold("2 workers beside 1", times, f"at least {TIMES_TWO_WORKERS}", times >= TIMES_TWO_WORKERS)
+    if alone := measured.get("one_by_one"):
+        times = alone["times_as_fast"]
+        hold(
+            "beside one agent at a time", times, f"at least {TIMES_ONE_BY_ONE:.0f}", times >= TIMES_ONE_BY_ONE
+        )
+    if shoppers := measured.get("shoppers"):
+        slope, (low, high) = shoppers["slope"], SLOPE
+        hold("log-log slope in shoppers", slope, f"{low} to {high}", low <= slope <= high, "{:.3f}")
+    if memory := measured.get("memory"):
+        growth = memory["growth_mib"]
+        span = f"{memory['runs'][0]['replications']} to {memory['runs'][-1]['replications']:,}"
+        hold(
+            f"memory from {span} replications [MiB]",
+            growth,
+            f"at most {GROWTH_MIB:.0f}",
+            growth <= GROWTH_MIB,
+        )
+    if kills := measured.get("kills"):
+        same, n = kills["with_same_bytes"], len(kills["runs"])
+        hold("runs with killed workers, same bytes", same, f"all {n}", same == n, "{:.0f}")
+    return bars

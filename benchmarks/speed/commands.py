@@ -1,0 +1,84 @@
+"""The command line as a process of its own: its wall time, its memory, its children."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STORESIM = Path(sys.executable).with_name("storesim")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command took.
+
+    Attributes
+    ----------
+    wall_s
+        From start to end [s].
+    peak_mib
+        Greatest memory of the process itself, without its workers [MiB].
+    """
+
+    wall_s: float
+    peak_mib: float
+
+
+def run_command(arguments: Sequence[object], *, meanwhile: Callable[[int], None] | None = None) -> Finished:
+    """Run `storesim` with these arguments; `meanwhile` is called with its process id again and again.
+
+    Raises
+    ------
+    SystemExit
+        If it fails; what it said is told.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [str(STORESIM), *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        if meanwhile is not None:
+            meanwhile(process.pid)
+        time.sleep(0.01)
+    wall_s = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.stderr.close()
+    if process.returncode:
+        raise SystemExit(f"storesim {arguments[0]} failed: {said}")
+    return Finished(wall_s, usage.ru_maxrss / 1024)
+
+
+def list_workers(pid: int) -> list[int]:
+    """Worker processes of a command (Linux): its children but for the one that keeps track of resources."""
+    workers = []
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        for child in map(int, children):
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
+                workers.append(child)
+    except OSError:  # it ends at this moment
+        pass
+    return workers
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over all files of a folder, by path."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
