@@ -20,9 +20,20 @@ PUBLISHED = "published"  # kind of the edits of a market, and its family
 class Case(Protocol):
     """A layout with observations, edits, and the truth about them; see `worlds.World`."""
 
-    name: str
-    family: str
-    store: Store
+    @property
+    def name(self) -> str:
+        """Tells cases apart."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """`S`, `X`, or `PUBLISHED`."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The layout that is observed."""
+        ...
 
     @property
     def can_be_repeated(self) -> bool:

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.common import CODE_AT_START
-from benchmarks.fidelity.cases import PUBLISHED, Case, Market
-from benchmarks.fidelity.edits import mirror_store
+from benchmarks.fidelity.cases import Case, Market
+from benchmarks.fidelity.null_edits import mirror_store
 from benchmarks.fidelity.predictors import Prediction, find_predictor
 from benchmarks.fidelity.scores import NULL, Judged
 from benchmarks.fidelity.worlds import N_TRUTH, World, draw_world
@@ -71,7 +71,7 @@ class Task:
         """Make the case."""
         if self.folder is not None:
             return Market.open(self.folder)
-        return draw_world(self.family, self.seed, n_observed=self.n_observed)
+        return draw_world(self.family, self.seed, n_observed=self.n_observed, n_truth=self.n_truth)
 
 
 def judge(task: Task) -> dict[str, Any]:
@@ -88,14 +88,14 @@ def judge(task: Task) -> dict[str, Any]:
     answers, seconds, skipped = {}, {}, {}
     for name in task.predictors:
         try:
-            answers[name], seconds[name] = _keep(task, case, name, lambda name=name: _predict(case, name))
+            answers[name], seconds[name] = _keep(task, case, name, partial(_predict, case, name))
             if task.mirrored and isinstance(case, World) and hasattr(find_predictor(name), "fit"):
                 ask = partial(_predict_mirrored, case, name, answers[name])
                 answers[name] |= _keep(task, case, f"{name}-mirrored", ask)[0]
         except StoresimError as error:
             skipped[name] = str(error)
             logger.warning("%s, %s: %s", case.name, name, error)
-    truth, _ = _keep(task, case, "truth", lambda: _open_truth(task, case))
+    truth, _ = _keep(task, case, "truth", partial(_open_truth, case))
     truth[MIRRORED] = {"true": 0.0, "se": 0.0}
     kinds = {edit.name: edit.kind for edit in case.edits} | {MIRRORED: NULL}
     return {
@@ -147,9 +147,8 @@ def _predict_mirrored(case: World, name: str, answers: Answers) -> Answers:
     return {MIRRORED: asdict(max(differences.values(), key=lambda difference: abs(difference.mean)))}
 
 
-def _open_truth(task: Task, case: Case) -> Answers:
-    many = {} if case.family == PUBLISHED else {"n_shoppers": task.n_truth}
-    lifts = {edit.name: case.true_lift(edit, **many) for edit in case.edits}
+def _open_truth(case: Case) -> Answers:
+    lifts = {edit.name: case.true_lift(edit) for edit in case.edits}
     return {name: {"true": true, "se": se} for name, (true, se) in lifts.items()}
 
 

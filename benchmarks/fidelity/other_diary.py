@@ -21,9 +21,9 @@ _MOMENTS = 1_000_000  # more than any clock counts
 class Diary:
     """Zones passed, stops and picks of all shoppers, ordered by a clock that counts moments, not time."""
 
-    _passes: list[tuple[IntArray, ...]] = field(default_factory=list)  # shopper and moment, zone
-    _stops: list[tuple[npt.NDArray[np.number], ...]] = field(default_factory=list)
-    _picks: list[tuple[npt.NDArray[np.number], ...]] = field(default_factory=list)
+    _passes: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # shopper and moment, zone
+    _stops: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    _picks: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
     def add_passes(self, shoppers: IntArray, moment: int, zone: IntArray) -> None:
         """Note that zones are walked through."""
@@ -70,7 +70,7 @@ def _key(shoppers: IntArray, moment: int) -> IntArray:
     return shoppers * _MOMENTS + moment
 
 
-def _join(rows: list[tuple[npt.NDArray[np.number], ...]], n_columns: int) -> list[np.ndarray]:
+def _join(rows: list[tuple[np.ndarray, ...]], n_columns: int) -> list[np.ndarray]:
     """Columns of all rows, sorted by the first."""
     if not rows:
         return [np.zeros(0, dtype=np.int64) for _ in range(n_columns)]

@@ -20,6 +20,7 @@ IntArray = npt.NDArray[np.integer]
 FARTHEST_M = 6.0  # nothing is noticed from farther
 STEP_ASIDE_M = 4.0  # nobody leaves their way farther than this for goods that caught the eye
 LEAST_ATTENTION_M = 0.05
+LOW_FIXTURES = (FixtureType.TABLE, FixtureType.FREEZER)
 USUAL_APPEAL = 2.0  # logarithm of the facings of an offer that is no more and no less conspicuous
 
 
@@ -203,7 +204,7 @@ def _view_ways(
 
 def _attend(store: Store, sight: Sight, cell: IntArray, heading: FloatArray) -> FloatArray:
     """Attention in 0 .. 1 to each zone's shelf at three points of it, from cells with a heading."""
-    kinds = {fixture.fixture_id: fixture.fixture_type for fixture in store.fixtures}
+    low = {item.fixture_id for item in store.fixtures if item.fixture_type in LOW_FIXTURES}
     points = _shelf_points(store)  # (n_zones, 3, 2)
     used, where = np.unique(cell, return_inverse=True)
     at = store.grid.xy[used]
@@ -212,7 +213,6 @@ def _attend(store: Store, sight: Sight, cell: IntArray, heading: FloatArray) -> 
     attention = np.zeros((len(cell), store.n_zones))
     for z, zone in enumerate(store.zones):
         reach = sight.display_reach_m if zone.zone_type in DISPLAY_TYPES else sight.reach_m
-        is_low = kinds.get(zone.fixture_id) in (FixtureType.TABLE, FixtureType.FREEZER)
         for point in points[z]:
             apart = point - at
             metres = np.linalg.norm(apart, axis=1)
@@ -222,7 +222,7 @@ def _attend(store: Store, sight: Sight, cell: IntArray, heading: FloatArray) -> 
             strength[near] = np.exp(-metres[near] / reach) * ~shapely.intersects(hiding, lines)
             ahead = ((apart / np.maximum(metres, 1e-9)[:, None])[where] * heading).sum(axis=1)
             attention[:, z] += strength[where] * ((1 + ahead) / 2) ** sight.narrowness / len(points[z])
-        attention[:, z] *= sight.low_factor if is_low else 1.0
+        attention[:, z] *= sight.low_factor if zone.fixture_id in low else 1.0
     return attention
 
 
@@ -236,7 +236,7 @@ def _shelf_points(store: Store) -> FloatArray:
         for n, share in enumerate((1 / 6, 1 / 2, 5 / 6)):
             x = x0 + (x1 - x0) * (share if long_x else 0.5)
             y = y0 + (y1 - y0) * (0.5 if long_x else share)
-            points[z, n] = _face_point(np.array([x, y]), fixtures.get(zone.fixture_id))
+            points[z, n] = _face_point(np.array([x, y]), fixtures.get(zone.fixture_id or ""))
     return points
 
 

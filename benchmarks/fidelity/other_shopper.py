@@ -144,6 +144,6 @@ def _shop(town: Town, floor: Floor, n_shoppers: int, seed: int) -> Trips:
             {name: np.concatenate([lot.people.attributes[name] for lot in lots]) for name in names},
         ),
         itineraries=itineraries,
-        profit=np.bincount(itineraries.pick_shopper, earned, n_shoppers),
+        profit=np.bincount(itineraries.pick_shopper, earned, n_shoppers).astype(float),
         minutes=np.concatenate([lot.elapsed_s for lot in lots]) / 60,
     )

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis import Observations, observe
-from benchmarks.fidelity.edits import Edit, draw_edits, mirror_store, mirror_x
+from benchmarks.fidelity.edits import Edit, draw_edits
+from benchmarks.fidelity.null_edits import mirror_store, mirror_x
 from benchmarks.fidelity.other_shopper import compare_profit, draw_town, observe_town, shop
 from benchmarks.fidelity.other_town import Town
 from layouts import ConfigError, Store, StoreFormat, build_store, draw_recipe
@@ -53,8 +54,10 @@ class World:
         Name, `S` or `X`, and what the world is drawn from.
     store
         Layout A, which is observed.
-    n_observed
-        Visits observed in layout A.
+    n_observed, n_truth
+        Visits observed in layout A, and shoppers who visit both layouts of a true lift.
+    can_be_repeated
+        Edited layouts can be observed, and the truth be measured again.
     """
 
     name: str
@@ -62,6 +65,7 @@ class World:
     seed: int
     store: Store
     n_observed: int = N_OBSERVED
+    n_truth: int = N_TRUTH
     can_be_repeated: bool = True
 
     @cached_property
@@ -87,13 +91,11 @@ class World:
         """What would be seen of an edited layout, of the same visitors: for the ceiling alone."""
         return self.people.observe(edit.store, self.n_observed, VISIT_SEED)
 
-    def true_lift(
-        self, edit: Edit, *, n_shoppers: int = N_TRUTH, seed: int = TRUTH_SEED
-    ) -> tuple[float, float]:
+    def true_lift(self, edit: Edit, *, seed: int = TRUTH_SEED) -> tuple[float, float]:
         """Relative change of profit per shopper that an edit causes, and its standard error."""
         if edit.kind == "null":
             return 0.0, 0.0
-        return self.people.compute_lift(self.store, edit.store, n_shoppers, seed)
+        return self.people.compute_lift(self.store, edit.store, self.n_truth, seed)
 
     def mirror(self) -> tuple[Store, Observations]:
         """Layout A mirrored left to right, and its observations mirrored with it: the same facts."""
@@ -102,7 +104,7 @@ class World:
         return mirror_store(self.store), replace(self.observations, tracks=mirrored)
 
 
-def draw_world(family: str, seed: int, *, n_observed: int = N_OBSERVED) -> World:
+def draw_world(family: str, seed: int, *, n_observed: int = N_OBSERVED, n_truth: int = N_TRUTH) -> World:
     """Draw a world.
 
     Parameters
@@ -111,15 +113,17 @@ def draw_world(family: str, seed: int, *, n_observed: int = N_OBSERVED) -> World
         `S` (reference shopper) or `X` (the other shopper).
     seed
         Any whole number from 0; the formats of stores take turns.
-    n_observed
-        Visits observed in layout A.
+    n_observed, n_truth
+        Visits observed in layout A, and shoppers who visit both layouts of a true lift.
     """
     if family not in FAMILIES:
         raise ConfigError(f"family {family!r} is unknown; one of {', '.join(FAMILIES)} is needed")
     rng = _spawn_rng(family, seed, 0)
     store_format = tuple(StoreFormat)[seed % len(StoreFormat)]
     store = build_store(draw_recipe(rng, store_format), rng, name=f"{store_format}-{family}{seed}")
-    return World(name=f"{family}{seed}", family=family, seed=seed, store=store, n_observed=n_observed)
+    return World(
+        name=f"{family}{seed}", family=family, seed=seed, store=store, n_observed=n_observed, n_truth=n_truth
+    )
 
 
 def _spawn_rng(family: str, seed: int, part: int) -> np.random.Generator:
@@ -191,4 +195,5 @@ def decide_profit(
     _, baskets = draw_population(model, store, n_shoppers, luck)
     plans = plan_itineraries(model, store, baskets, n_shoppers, luck)
     margin = np.array([sku.margin for sku in store.skus])
-    return np.bincount(plans.pick_shopper, margin[plans.pick_sku] * plans.pick_qty, n_shoppers)
+    earned = margin[plans.pick_sku] * plans.pick_qty
+    return np.bincount(plans.pick_shopper, earned, n_shoppers).astype(float)

@@ -85,7 +85,9 @@ def fit(store: Store, observations: Observations, rng: np.random.Generator) -> F
     elasticity, se = _regress_within(
         np.log(units + 0.5), np.log(_sum_exposure(store, np.exp(log_visits))), store.sku_category
     )
-    return SalesOnExposure(store, units, elasticity, se, weights, log_visits - features @ weights)
+    return SalesOnExposure(
+        store, units.astype(float), elasticity, se, weights, log_visits - features @ weights
+    )
 
 
 def _sum_exposure(store: Store, visits: FloatArray) -> FloatArray:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.fidelity.edits import KINDS, draw_edits, mirror_store, mirror_x, relabel
+from benchmarks.fidelity.edits import KINDS, draw_edits
+from benchmarks.fidelity.null_edits import mirror_store, mirror_x, relabel
 from layouts import StoreFormat, build_store, bundled_store, draw_recipe, validate_store
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fidelity import other_shopper
-from benchmarks.fidelity.edits import relabel
+from benchmarks.fidelity.null_edits import relabel
 from benchmarks.fidelity.other_shopper import compare_profit, draw_town, observe_town, shop, true_lift
 from layouts import ConfigError, bundled_store, with_placements
 from simulator import check_itineraries

@@ -6,14 +6,14 @@ from layouts import ConfigError
 
 @pytest.mark.parametrize("family", ["S", "X"])
 def test_a_world_follows_from_its_seed(family):
-    first, again = (draw_world(family, 1, n_observed=60) for _ in range(2))
+    first, again = (draw_world(family, 1, n_observed=60, n_truth=200) for _ in range(2))
     assert first.store.content_hash == again.store.content_hash
     assert [edit.store.content_hash for edit in first.edits] == [
         edit.store.content_hash for edit in again.edits
     ]
     edit = first.edits[1]
-    lift = first.true_lift(edit, n_shoppers=200)
-    assert lift == again.true_lift(edit, n_shoppers=200)
+    lift = first.true_lift(edit)
+    assert lift == again.true_lift(edit)
     assert lift[1] > 0
     assert first.observations.receipts.equals(again.observations.receipts)
     assert draw_world(family, 4).store.content_hash != first.store.content_hash
