@@ -15,7 +15,7 @@ from simulator.arrivals import (
 )
 from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
 from simulator.company import Carrier, CarrierConfig, GroupConfig, NoCart
-from simulator.config import SimulationConfig
+from simulator.config import Engine, SimulationConfig
 from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
 from simulator.inference import draw_population, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
@@ -35,6 +35,7 @@ __all__ = [
     "CarrierConfig",
     "CheckoutConfig",
     "CrowdingConfig",
+    "Engine",
     "GroupConfig",
     "Itineraries",
     "Loss",

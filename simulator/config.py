@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from layouts import ConfigError
 from simulator.checkout import CheckoutConfig
 from simulator.company import CarrierConfig, GroupConfig
 from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
-from simulator.settings import check_count, read_config
+from simulator.settings import check_count, read_config, to_enum
 from simulator.stock import StockConfig
 from simulator.tills import PatienceConfig, SelfServiceConfig, TillOpeningConfig
 
@@ -30,11 +31,18 @@ MECHANISMS = {
 }
 
 
+class Engine(StrEnum):
+    """How :meth:`StoreModel.run` gets to the end; the results are the same."""
+
+    EVENTS = "events"  # one after another, each the act of an agent
+    ARRAYS = "arrays"  # all shoppers at once, without agents; only where no mechanism is on
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulationConfig:
     """How a simulation runs; what shoppers do is not in here.
 
-    The mechanisms after the first three settings are off while they are None; an empty dictionary on disk, or
+    The mechanisms after `engine` are off while they are None; an empty dictionary on disk, or
     the class without arguments, turns one on with its defaults.
 
     Parameters
@@ -45,6 +53,8 @@ class SimulationConfig:
         Store time between two rows of live figures [s].
     first_day
         The date of day 0 in the tables' timestamps, ISO 8601; the clock on the wall counts as UTC.
+    engine
+        How the run is computed; does not change the results.
     till_opening
         Staffed tills open and close by the length of their queues; off: all are open.
     self_service
@@ -68,6 +78,7 @@ class SimulationConfig:
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
     collect_every_s: int = 60
     first_day: str = "2026-01-05"
+    engine: Engine = Engine.EVENTS
     till_opening: TillOpeningConfig | None = None
     self_service: SelfServiceConfig | None = None
     patience: PatienceConfig | None = None
@@ -81,6 +92,10 @@ class SimulationConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         check_count(self, "collect_every_s", low=1)
+        to_enum(self, "engine", Engine)
+        if self.engine is Engine.ARRAYS and self.is_live:
+            on = ", ".join(name for name in MECHANISMS if getattr(self, name) is not None)
+            raise ConfigError(f"engine: must be events where a mechanism is on ({on}), got arrays")
         try:
             is_day = pd.Timestamp(self.first_day) == pd.Timestamp(self.first_day).normalize()
         except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,50 @@ class Legs:
     def length_m(self) -> FloatArray:
         """Length of each leg [m], shape (n_legs,)."""
         return self.metres[self.offsets[1:] - 1]
+
+
+def plan_line(
+    t_s: float,
+    cells: IntArray,
+    metres: FloatArray,
+    ahead_end_s: Sequence[float],
+    spacing_m: float,
+    speed_mps: float,
+) -> tuple[list[Walk], float]:
+    """Plan the walks in a queue, from waiting place to waiting place, along the way to its head.
+
+    As the queue is first come, first served, it is known by now when each of those ahead will leave.
+
+    Parameters
+    ----------
+    t_s
+        When the queue is joined, at the first cell [s].
+    cells, metres
+        The way to the head of the queue.
+    ahead_end_s
+        When each of those ahead will leave [s], in order.
+    spacing_m
+        Way between two who wait [m].
+    speed_mps
+        How fast they walk [m/s].
+
+    Returns
+    -------
+    walks
+        In order.
+    free_s
+        When the head of the queue is reached [s].
+    """
+    walks, first, free_s = [], 0, t_s
+    for n_ahead in range(len(ahead_end_s), -1, -1):
+        if n_ahead < len(ahead_end_s):
+            free_s = max(free_s, ahead_end_s[-n_ahead - 1])
+        place_m = metres[-1] - n_ahead * spacing_m
+        last = max(int(np.searchsorted(metres, place_m, side="right")) - 1, 0)
+        if last > first:
+            walks.append(Walk(free_s, cells[first : last + 1], metres[first : last + 1] - metres[first]))
+            free_s, first = walks[-1].end_s(speed_mps), last
+    return walks, free_s
 
 
 def compute_legs(

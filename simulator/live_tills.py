@@ -148,7 +148,7 @@ class LiveTills:
         assert shopper.turn is not None
         end_s = start_s + shopper.service_s
         shopper.turn = Turn(shopper.turn.till, (), start_s, end_s)
-        self.model.record_turn(shopper, shopper.ready_s)
+        self.model.record_turn(shopper.unique_id, shopper.turn, shopper.ready_s)
         return end_s
 
     def _review(self, t_s: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.checkout import Turn
 from simulator.framework import mesa
-from simulator.legs import Walk
+from simulator.legs import Walk, plan_line
 from simulator.luck import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -150,27 +150,12 @@ class Shopper(mesa.Agent):
         self.turn = model.checkouts.join(
             till, t_s, ready_s=ready_s, service_s=model.service_s[self.unique_id]
         )
-        model.record_turn(self, ready_s)
+        model.record_turn(self.unique_id, self.turn, ready_s)
         self.activity = Activity.AT_TILL
-        return max(self.turn.end_s, self._move_up(t_s, cells, metres))
-
-    def _move_up(self, t_s: float, cells: IntArray, metres: FloatArray) -> float:
-        """Plan the walks from waiting place to waiting place; return when the till is reached.
-
-        As all queues are first come, first served, it is known by now when each of those ahead will leave.
-        """
-        assert self.turn is not None
-        ahead_end_s, first = self.turn.ahead_end_s, 0
-        free_s = t_s
-        for n_ahead in range(len(ahead_end_s), -1, -1):
-            if n_ahead < len(ahead_end_s):
-                free_s = max(free_s, ahead_end_s[-n_ahead - 1])
-            place_m = metres[-1] - n_ahead * self.model.config.checkout.spacing_m
-            last = max(int(np.searchsorted(metres, place_m, side="right")) - 1, 0)
-            if last > first:
-                free_s = self._walk(free_s, cells[first : last + 1], metres[first : last + 1] - metres[first])
-                first = last
-        return free_s
+        spacing_m = model.config.checkout.spacing_m
+        line, free_s = plan_line(t_s, cells, metres, self.turn.ahead_end_s, spacing_m, self.speed_mps)
+        self.walks += line
+        return max(self.turn.end_s, free_s)
 
     def _pay_and_go(self, t_s: float) -> float:
         """Leave the till for the nearest exit."""

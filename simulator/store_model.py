@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from layouts import ModelError, Store, bundled_store
+from simulator.array_engine import ArrayRun
 from simulator.arrivals import (
     DAY_S,
     ArrivalProfile,
@@ -17,8 +18,8 @@ from simulator.arrivals import (
     draw_speeds_mps,
     opening_hours_s,
 )
-from simulator.checkout import Checkouts, draw_service_s
-from simulator.config import SimulationConfig
+from simulator.checkout import Checkouts, Turn, draw_service_s
+from simulator.config import Engine, SimulationConfig
 from simulator.floor_space import FloorSpace
 from simulator.framework import mesa
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
@@ -26,6 +27,7 @@ from simulator.legs import Walk, compute_legs, compute_metres
 from simulator.live_store import LiveStore
 from simulator.luck import FloatArray, IntArray, Luck
 from simulator.shopper import Shopper
+from simulator.walk_table import WalkTable
 
 LIVE_FIGURES = ("time_s", "n_inside", "queue_lengths", "n_served", "revenue")
 MORE_LIVE_FIGURES = ("n_open_tills", "n_lost")  # where the configuration turns a mechanism on
@@ -36,8 +38,8 @@ class StoreModel(mesa.Model):
 
     Time runs in seconds since the opening of day 0. Between two decisions of a shopper nothing is computed:
     an event heap holds when each acts next. :meth:`step` advances by one second, :meth:`run` to the end by
-    skipping the seconds in which nobody acts; both give the same run. Nothing is drawn from Mesa's random
-    streams: all luck belongs to the shoppers.
+    skipping the seconds in which nobody acts, or by arrays (``config.engine``); all give the same run.
+    Nothing is drawn from Mesa's random streams: all luck belongs to the shoppers.
 
     Parameters
     ----------
@@ -67,8 +69,10 @@ class StoreModel(mesa.Model):
         end of the service [s]; -1 and NaN for those who do not pay.
     exit_s
         When each shopper left [s], shape (n_shoppers,).
-    walks
-        The walks of each shopper who has left, in order.
+    legs
+        The planned ways, in order; leg s + i leads shopper i to stop s.
+    open_for_s
+        From opening to closing time [s].
     speed_mps
         How fast each shopper walks where nothing slows them [m/s], shape (n_shoppers,); as in the population,
         but for groups and carts.
@@ -110,7 +114,8 @@ class StoreModel(mesa.Model):
         self._prepare_goods()
         self._prepare_ways()
         self._prepare_records()
-        self._open_s, self._close_s = opening_hours_s(self.store)
+        open_s, close_s = opening_hours_s(self.store)
+        self.open_for_s = close_s - open_s
         self._events = [
             (arrival_s, index) for index, arrival_s in enumerate(self.population.arrival_s.tolist())
         ]
@@ -156,10 +161,10 @@ class StoreModel(mesa.Model):
             self._exit_cell[self._exit_distances_m[:, sources[last]].argmin(axis=0)],
         )
         targets = np.insert(plans.stop_cell, plans.stop_offsets[1:], ends)
-        self._legs = compute_legs(
+        self.legs = compute_legs(
             self.store, sources, targets, via=plans.way_cells, via_offsets=plans.way_offsets
         )
-        self._leg_offsets: list[int] = self._legs.offsets.tolist()
+        self._leg_offsets: list[int] = self.legs.offsets.tolist()
         self._paths: dict[tuple[int, int], tuple[IntArray, FloatArray]] = {}
 
     def _prepare_records(self) -> None:
@@ -168,7 +173,8 @@ class StoreModel(mesa.Model):
         self.stop_s = np.full(self.itineraries.n_stops, np.nan)
         self.till = np.full(n, -1)
         self.ready_s, self.start_s, self.end_s, self.exit_s = np.full((4, n), np.nan)
-        self.walks: list[list[Walk]] = [[] for _ in range(n)]
+        self._walks: list[list[Walk]] = [[] for _ in range(n)]
+        self._walk_table: WalkTable | None = None
         self.time_s, self.n_served, self.revenue = 0, 0, 0.0
         self._inside: dict[int, Shopper] = {}
         self.checkouts = Checkouts(len(self.till_cell), self.config.checkout.choice)
@@ -181,6 +187,9 @@ class StoreModel(mesa.Model):
 
     def run(self) -> None:
         """Run until everybody has left."""
+        if self.config.engine is Engine.ARRAYS and self.time_s == 0 and self.running:
+            self._walk_table = ArrayRun(self).run()
+            return
         every_s = self.config.collect_every_s
         while self.running:
             next_tick = (self.time_s // every_s + 1) * every_s
@@ -217,6 +226,16 @@ class StoreModel(mesa.Model):
                 heapq.heapreplace(events, (next_s, index))
         return bool(events)
 
+    @property
+    def walk_table(self) -> WalkTable:
+        """The walks of all who have left, in one table."""
+        return WalkTable.of(self._walks) if self._walk_table is None else self._walk_table
+
+    @property
+    def walks(self) -> list[list[Walk]]:
+        """The walks of each shopper who has left, in order."""
+        return self._walks if self._walk_table is None else self._walk_table.to_walks(self.population.n)
+
     # live figures
 
     @cached_property
@@ -227,7 +246,7 @@ class StoreModel(mesa.Model):
     @property
     def is_open(self) -> bool:
         """Whether it is opening time."""
-        return self.time_s % DAY_S <= self._close_s - self._open_s
+        return self.time_s % DAY_S <= self.open_for_s
 
     @property
     def n_inside(self) -> int:
@@ -263,7 +282,7 @@ class StoreModel(mesa.Model):
     def planned_leg(self, leg: int) -> tuple[IntArray, FloatArray]:
         """Cells of a leg and the way to each [m]; leg s + i leads shopper i to stop s."""
         rows = slice(self._leg_offsets[leg], self._leg_offsets[leg + 1])
-        return self._legs.cells[rows], self._legs.metres[rows]
+        return self.legs.cells[rows], self.legs.metres[rows]
 
     def path(self, source: int, target: int) -> tuple[IntArray, FloatArray]:
         """Cells of the shortest path between two cells and the way to each [m]; kept for the next to ask."""
@@ -276,12 +295,10 @@ class StoreModel(mesa.Model):
         """Cell of the exit with the shortest way from a cell."""
         return int(self._exit_cell[self._exit_distances_m[:, cell].argmin()])
 
-    def record_turn(self, shopper: Shopper, ready_s: float) -> None:
-        """Note that a shopper has joined a queue."""
-        index, turn = shopper.unique_id, shopper.turn
-        assert turn is not None
-        self.till[index], self.ready_s[index] = turn.till, ready_s
-        self.start_s[index], self.end_s[index] = turn.start_s, turn.end_s
+    def record_turn(self, shopper: int, turn: Turn, ready_s: float) -> None:
+        """Note the turn that a shopper has at a till."""
+        self.till[shopper], self.ready_s[shopper] = turn.till, ready_s
+        self.start_s[shopper], self.end_s[shopper] = turn.start_s, turn.end_s
 
     def record_payment(self, money: float) -> None:
         """Note that a shopper has paid so much."""
@@ -291,7 +308,7 @@ class StoreModel(mesa.Model):
     def record_exit(self, shopper: Shopper, t_s: float) -> None:
         """Note that a shopper has left at `t_s`, and the way that they went."""
         self.exit_s[shopper.unique_id] = t_s
-        self.walks[shopper.unique_id] = shopper.walks
+        self._walks[shopper.unique_id] = shopper.walks
 
 
 def _to_seed(given: int | str | np.random.Generator | np.random.SeedSequence | None) -> int | None:

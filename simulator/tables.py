@@ -106,24 +106,17 @@ def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray
         Shape (n,), (n,) [s since the opening of day 0] and (n, 2) [m], by shopper, then time.
     """
     population = model.population
-    owner = np.repeat(np.arange(population.n), [len(walks) for walks in model.walks])
-    walks = [walk for walks in model.walks for walk in walks]
-    if not walks:
+    walks = model.walk_table
+    if not len(walks):
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 2))
-    n_knots = np.array([len(walk.cells) for walk in walks])
-    knot_owner = np.repeat(owner, n_knots)
-    metres = np.concatenate([walk.metres for walk in walks])
-    knot_s = np.repeat([walk.start_s for walk in walks], n_knots) + metres / model.speed_mps[knot_owner]
-    if any(walk.delay_s is not None for walk in walks):
-        delays = [np.zeros(len(walk.cells)) if walk.delay_s is None else walk.delay_s for walk in walks]
-        knot_s = knot_s + np.concatenate(delays)
+    knot_owner, knot_s = np.repeat(walks.shopper, walks.n_rows), walks.compute_times_s(model.speed_mps)
     first_s = np.ceil(population.arrival_s).astype(np.int64)
     n_seconds = np.maximum(np.floor(model.exit_s).astype(np.int64) - first_s + 1, 0)
     shopper = np.repeat(np.arange(population.n), n_seconds)
     t_s = np.arange(len(shopper)) - np.repeat(np.cumsum(n_seconds) - n_seconds - first_s, n_seconds)
     # one axis for all: each shopper's seconds behind those of the one before, with a gap
     shift_s = np.concatenate([[0], np.cumsum(n_seconds + 3)[:-1]]) - first_s + 1
-    knot_xy = model.store.grid.xy[np.concatenate([walk.cells for walk in walks])]
+    knot_xy = model.store.grid.xy[walks.cells]
     xy = np.stack(
         [
             np.interp(t_s + shift_s[shopper], knot_s + shift_s[knot_owner], knot_xy[:, axis])

@@ -22,6 +22,7 @@ def test_defaults_are_pinned() -> None:
         },
         "collect_every_s": 60,
         "first_day": "2026-01-05",
+        "engine": "events",
         "till_opening": None,
         "self_service": None,
         "patience": None,
@@ -79,6 +80,11 @@ def test_each_mechanism_is_turned_on_by_itself_and_survives_json(name: str) -> N
         ({"carriers": {"n_carts": 0, "without": "wait"}}, "n_carts: must be at least 1 where shoppers wait"),
         ({"stock": {"refill": "often"}}, "refill: must be one of periodic, threshold, never, got 'often'"),
         ({"stock": {"low_share": 2}}, "low_share: must be a finite number of 0 to 1, got 2"),
+        ({"engine": "warp"}, "engine: must be one of events, arrays, got 'warp'"),
+        (
+            {"engine": "arrays", "stock": {}},
+            r"engine: must be events where a mechanism is on \(stock\), got arrays",
+        ),
         ({"first_day": "2026-13-01"}, "first_day: must be a date"),
     ],
 )
