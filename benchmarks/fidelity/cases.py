@@ -50,7 +50,7 @@ class Case(Protocol):
         """What was seen of the layout."""
         ...
 
-    def observe_variant(self, edit: Edit) -> Observations:
+    def observe_variant(self, edit: Edit, *, same_visitors: bool = True) -> Observations:
         """What would be seen of an edited layout."""
         ...
 
@@ -94,7 +94,7 @@ class Market:
         """The days to learn from."""
         return load_observations(self.folder / "observations", self.store)
 
-    def observe_variant(self, edit: Edit) -> Observations:
+    def observe_variant(self, edit: Edit, *, same_visitors: bool = True) -> Observations:
         """Refuse: nobody observed it.
 
         Raises

@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.floating]
 FAMILIES = ("S", "X")
 N_OBSERVED = 3000  # visits in layout A
 N_TRUTH = 24_000  # shoppers who visit both layouts of a true lift
-TRUTH_SEED, OTHER_TRUTH_SEED, VISIT_SEED = 99, 77, 5
+TRUTH_SEED, OTHER_TRUTH_SEED, VISIT_SEED, OTHER_VISIT_SEED = 99, 77, 5, 6
 
 
 class People(Protocol):
@@ -87,9 +87,10 @@ class World:
         """What was seen of layout A: all that a predictor may learn from."""
         return self.people.observe(self.store, self.n_observed, VISIT_SEED)
 
-    def observe_variant(self, edit: Edit) -> Observations:
-        """What would be seen of an edited layout, of the same visitors: for the ceiling alone."""
-        return self.people.observe(edit.store, self.n_observed, VISIT_SEED)
+    def observe_variant(self, edit: Edit, *, same_visitors: bool = True) -> Observations:
+        """What would be seen of an edited layout, for bounds alone: of the same visitors, or of others."""
+        seed = VISIT_SEED if same_visitors else OTHER_VISIT_SEED
+        return self.people.observe(edit.store, self.n_observed, seed)
 
     def true_lift(self, edit: Edit, *, seed: int = TRUTH_SEED) -> tuple[float, float]:
         """Relative change of profit per shopper that an edit causes, and its standard error."""

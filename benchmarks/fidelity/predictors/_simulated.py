@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,18 +16,29 @@ from models import ShopperModel, fit_model
 
 FloatArray = npt.NDArray[np.floating]
 
-N_SIMULATED, SEED = 8000, 5
+N_SIMULATED, SEED = 6000, 5
+SAME_PLACE_M = 0.5
 Z_95 = 1.96
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedLift:
-    """A model that predicts by simulation; its interval is that of the simulated shoppers' luck alone."""
+    """A model that predicts by simulation; its interval is that of the simulated shoppers' luck alone.
+
+    Attributes
+    ----------
+    model
+        The shoppers.
+    is_place_bound
+        The model knows zones by their names: name those of a variant after what stood in their place.
+    """
 
     model: ShopperModel
+    is_place_bound: bool = False
 
     def predict(self, control: Store, variant: Store) -> Prediction:
         """Let the same shoppers decide in both layouts."""
+        variant = name_by_place(control, variant) if self.is_place_bound else variant
         profits = [_earn(self.model, store) for store in (control, variant)]
         mean, se = compare_profit(*profits)
         return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
@@ -39,7 +50,29 @@ def _earn(model: ShopperModel, store: Store) -> FloatArray:
 
 
 def fit_policy(
-    store: Store, observations: Observations, rng: np.random.Generator, *, policy: str, preset: str = "small"
+    store: Store,
+    observations: Observations,
+    rng: np.random.Generator,
+    *,
+    policy: str,
+    preset: str = "small",
+    is_place_bound: bool = False,
 ) -> SimulatedLift:
     """Fit a shopper model that walks by one of the product's policies."""
-    return SimulatedLift(fit_model(store, observations, policy=policy, preset=preset, rng=rng))
+    model = fit_model(store, observations, policy=policy, preset=preset, rng=rng)
+    return SimulatedLift(model, is_place_bound)
+
+
+def name_by_place(control: Store, variant: Store) -> Store:
+    """Give each zone of a variant the name of the control's zone in its place, others a name of their own."""
+    before = np.array([zone.polygon.centroid.coords[0] for zone in control.zones])
+    names = {}
+    for zone in variant.zones:
+        metres = np.linalg.norm(before - zone.polygon.centroid.coords[0], axis=1)
+        is_same = metres.min() < SAME_PLACE_M
+        names[zone.zone_id] = control.zones[metres.argmin()].zone_id if is_same else f"new {zone.zone_id}"
+    return replace(
+        variant,
+        zones=tuple(replace(zone, zone_id=names[zone.zone_id]) for zone in variant.zones),
+        placements=tuple(replace(item, zone_id=names[item.zone_id]) for item in variant.placements),
+    )

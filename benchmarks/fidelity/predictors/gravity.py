@@ -1,4 +1,4 @@
-"""The product's needs and purchases, walked by a gravity model of flows between zones."""
+"""A gravity model of flows between zones, with dwells and purchases remembered by place."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ from layouts import Store
 
 def fit(store: Store, observations: Observations, rng: np.random.Generator) -> Fitted:
     """Fit it to a store's observations."""
-    return fit_policy(store, observations, rng, policy="gravity")
+    return fit_policy(store, observations, rng, policy="gravity", is_place_bound=True)

@@ -1,4 +1,4 @@
-"""The product's needs and purchases, walked by an LSTM."""
+"""An LSTM over the stops, with dwells and purchases remembered by place."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ from layouts import Store
 
 def fit(store: Store, observations: Observations, rng: np.random.Generator) -> Fitted:
     """Fit it to a store's observations."""
-    return fit_policy(store, observations, rng, policy="lstm")
+    return fit_policy(store, observations, rng, policy="lstm", is_place_bound=True)

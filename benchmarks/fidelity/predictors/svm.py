@@ -1,4 +1,4 @@
-"""The product's needs and purchases, walked by a support vector machine."""
+"""A support vector machine over the last stops, with dwells and purchases remembered by place."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ from layouts import Store
 
 def fit(store: Store, observations: Observations, rng: np.random.Generator) -> Fitted:
     """Fit it to a store's observations."""
-    return fit_policy(store, observations, rng, policy="svm")
+    return fit_policy(store, observations, rng, policy="svm", is_place_bound=True)
