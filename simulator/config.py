@@ -34,6 +34,7 @@ MECHANISMS = {
 class Engine(StrEnum):
     """How :meth:`StoreModel.run` gets to the end; the results are the same."""
 
+    AUTO = "auto"  # by arrays where no mechanism is on and nobody has stepped through the day, else by events
     EVENTS = "events"  # one after another, each the act of an agent
     ARRAYS = "arrays"  # all shoppers at once, without agents; only where no mechanism is on
 
@@ -78,7 +79,7 @@ class SimulationConfig:
     checkout: CheckoutConfig = field(default_factory=CheckoutConfig)
     collect_every_s: int = 60
     first_day: str = "2026-01-05"
-    engine: Engine = Engine.EVENTS
+    engine: Engine = Engine.AUTO
     till_opening: TillOpeningConfig | None = None
     self_service: SelfServiceConfig | None = None
     patience: PatienceConfig | None = None
@@ -95,7 +96,7 @@ class SimulationConfig:
         to_enum(self, "engine", Engine)
         if self.engine is Engine.ARRAYS and self.is_live:
             on = ", ".join(name for name in MECHANISMS if getattr(self, name) is not None)
-            raise ConfigError(f"engine: must be events where a mechanism is on ({on}), got arrays")
+            raise ConfigError(f"engine: must be auto or events where a mechanism is on ({on}), got arrays")
         try:
             is_day = pd.Timestamp(self.first_day) == pd.Timestamp(self.first_day).normalize()
         except ValueError:

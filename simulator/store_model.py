@@ -187,7 +187,8 @@ class StoreModel(mesa.Model):
 
     def run(self) -> None:
         """Run until everybody has left."""
-        if self.config.engine is Engine.ARRAYS and self.time_s == 0 and self.running:
+        by_arrays = self.config.engine is not Engine.EVENTS and self.live is None
+        if by_arrays and self.time_s == 0 and self.running:
             self._walk_table = ArrayRun(self).run()
             return
         every_s = self.config.collect_every_s
@@ -234,7 +235,9 @@ class StoreModel(mesa.Model):
     @property
     def walks(self) -> list[list[Walk]]:
         """The walks of each shopper who has left, in order."""
-        return self._walks if self._walk_table is None else self._walk_table.to_walks(self.population.n)
+        if self._walk_table is not None and not any(self._walks):
+            self._walks = self._walk_table.to_walks(self.population.n)
+        return self._walks
 
     # live figures
 

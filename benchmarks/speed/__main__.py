@@ -2,8 +2,8 @@
 
 `python -m benchmarks.speed` takes about three quarters of an hour on a quiet machine of two cores, `--quick`
 five minutes (its figures are no measurement of long runs: starting takes most of its time). Parts can be
-chosen: phases, runs, ab, one-by-one, shoppers, memory, kills. Ratios are taken within one run of this
-command, in turns, and medians are told, so that they bear other load on the machine.
+chosen: phases, walking, runs, ab, one-by-one, shoppers, memory, kills. Ratios are taken within one run of
+this command, in turns, and medians are told, so that they bear other load on the machine.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from benchmarks.speed.growth import measure_memory, print_growth, time_shoppers
 from benchmarks.speed.kills import kill_workers, print_kills
 from benchmarks.speed.one_by_one import print_one_by_one, time_one_by_one
 from benchmarks.speed.phases import print_phases, time_phases
+from benchmarks.speed.walking import print_walking, time_walking
 from benchmarks.speed.whole_runs import print_ab, print_runs, time_ab, time_runs
 from layouts import ConfigError, Store
 from models import ShopperModel, build_reference_model
 from scenarios.inputs import open_model, open_store
 
-PARTS = ("phases", "runs", "ab", "one-by-one", "shoppers", "memory", "kills")
+PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "shoppers", "memory", "kills")
 FULL = {
     "repeats": 5,
     "replications": 16,
@@ -62,6 +63,9 @@ def main() -> None:
     if "phases" in options.parts:
         measured["phases"] = time_phases(store, people, options)
         print_phases(measured["phases"], options.shoppers)
+    if "walking" in options.parts:
+        measured["walking"] = time_walking(store, model, options)
+        print_walking(measured["walking"])
     if "runs" in options.parts:
         measured["runs"] = time_runs(store, people, options)
         print_runs(measured["runs"])

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.speed.walking import ALONE
+
 AB_S = 150.0  # 2,000 shoppers x 30 replications x 2 layouts on two cores
 JOURNEYS_PER_S = 1000.0
+MOVES_PER_S = 5e6  # cell steps of the walking part alone
 TIMES_ONE_BY_ONE = 50.0
 TIMES_TWO_WORKERS = 1.8
 SLOPE = (0.95, 1.1)
@@ -42,6 +45,14 @@ def hold_against_bars(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
             "{:,.0f}",
         )
         hold("2 workers beside 1", times, f"at least {TIMES_TWO_WORKERS}", times >= TIMES_TWO_WORKERS)
+    if walking := measured.get("walking"):
+        moves = walking[ALONE]["moves_per_second"] / 1e6
+        hold(
+            "walking alone [M steps/s]",
+            moves,
+            f"at least {MOVES_PER_S / 1e6:.0f}",
+            moves >= MOVES_PER_S / 1e6,
+        )
     if alone := measured.get("one_by_one"):
         times = alone["times_as_fast"]
         hold(

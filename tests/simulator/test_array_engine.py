@@ -14,14 +14,15 @@ from simulator import (
     Luck,
     Population,
     SimulationConfig,
+    StockConfig,
     StoreModel,
     TillChoice,
     build_tables,
     draw_scripted_itineraries,
 )
-from simulator.array_engine import compute_schedule
+from simulator.array_engine import ArrayRun, compute_schedule
 from simulator.legs import compute_legs
-from tests.simulator.scripted import draw_population, make_itineraries, with_tills
+from tests.simulator.scripted import build_scripted_model, draw_population, make_itineraries, with_tills
 
 FROZEN = [HealthCheck.function_scoped_fixture]  # stores are, so examples cannot disturb each other
 RECORDS = ("stop_s", "till", "ready_s", "start_s", "end_s", "exit_s")
@@ -31,7 +32,7 @@ FIGURES = ("time_s", "steps", "n_served", "revenue", "running", "n_inside", "que
 def run_both(store: Store, population: Population, plans, luck: Luck, **options) -> list[StoreModel]:
     models = [
         StoreModel(store, population, plans, config=SimulationConfig(engine=engine, **options), luck=luck)
-        for engine in Engine
+        for engine in (Engine.EVENTS, Engine.ARRAYS)
     ]
     for model in models:
         model.run()
@@ -126,7 +127,7 @@ def test_a_model_that_has_been_stepped_goes_on_by_events(tiny_store: Store) -> N
     plans = draw_scripted_itineraries(tiny_store, 30, luck)
     models = [
         StoreModel(tiny_store, draw_population(30), plans, config=SimulationConfig(engine=engine), luck=luck)
-        for engine in Engine
+        for engine in (Engine.EVENTS, Engine.ARRAYS)
     ]
     for model in models:
         for _ in range(100):
@@ -134,6 +135,20 @@ def test_a_model_that_has_been_stepped_goes_on_by_events(tiny_store: Store) -> N
         assert len(model.agents) > 0
         model.run()
     assert_same(*models)
+
+
+def test_auto_takes_arrays_where_it_can(tiny_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    run = ArrayRun.run
+    monkeypatch.setattr(ArrayRun, "run", lambda self: taken.append(self.model) or run(self))
+    models = [
+        build_scripted_model(tiny_store, 10, config=SimulationConfig(**settings))
+        for settings in ({}, {"engine": Engine.ARRAYS}, {"engine": Engine.EVENTS}, {"stock": StockConfig()})
+    ]
+    models[1].step()
+    for model in models:
+        model.run()
+    assert taken == [models[0]]
 
 
 def test_a_schedule_by_hand(tiny_store: Store) -> None:

@@ -4,6 +4,7 @@ import pytest
 from benchmarks.speed.bars import hold_against_bars
 from benchmarks.speed.growth import compute_slope
 from benchmarks.speed.one_by_one import time_one_by_one
+from benchmarks.speed.walking import ALONE, SETTINGS, time_walking
 
 
 def make_ab(n_workers, wall_s, times):
@@ -21,6 +22,7 @@ def test_each_bar_is_held_against_what_was_measured(wall_s, times, holds):
     good = holds == "yes"
     measured = {
         "ab": [make_ab(1, 152.0, 1.0), make_ab(2, wall_s, times)],
+        "walking": {ALONE: {"moves_per_second": 6e6 if good else 4e6}},
         "one_by_one": {"times_as_fast": 60.0 if good else 40.0},
         "shoppers": {"slope": 1.0 if good else 1.2},
         "memory": {
@@ -31,7 +33,7 @@ def test_each_bar_is_held_against_what_was_measured(wall_s, times, holds):
     }
     bars = {bar["what"]: bar["holds"] for bar in hold_against_bars(measured)}
     assert bars.pop("A/B of 2,000 x 30 x 2 [journeys/s]") == ("yes" if 120_000 / wall_s >= 1000 else "no")
-    assert len(bars) == 6
+    assert len(bars) == 7
     assert set(bars.values()) == {holds}
 
 
@@ -59,3 +61,15 @@ def test_one_agent_at_a_time_makes_the_same_journeys():
         measured["ms_per_journey"]["alone"] / measured["ms_per_journey"]["together"]
     )
     assert np.isfinite(measured["times_as_fast"])
+
+
+def test_every_engine_walks_the_same_steps():
+    from argparse import Namespace
+
+    from layouts import bundled_store
+    from tests.models.worlds import make_model
+
+    shop = bundled_store("corner-shop")
+    walking = time_walking(shop, make_model(shop), Namespace(shoppers=40, repeats=1, seed=3))
+    assert set(walking) == {ALONE, *SETTINGS}
+    assert walking["arrays"]["moves"] == walking["events"]["moves"] > walking[ALONE]["moves"] > 500
