@@ -198,6 +198,7 @@ def simulate(
 
     check_output_folder(out)
     subject = open_store(store)
+    _start_importing(workers)
     from scenarios import Execution  # torch takes seconds: a wrong store is told before it
     from scenarios import simulate as run
 
@@ -261,6 +262,7 @@ def ab(
 
     check_output_folder(out)
     today, alternatives = open_store(control), [open_store(identifier) for identifier in variant]
+    _start_importing(workers)
     from scenarios import Execution, compare  # torch takes seconds: a wrong store is told before it
     from scenarios.stopping import choose_rule
 
@@ -317,6 +319,7 @@ def sweep(
     from scenarios.work_folder import working_beside
 
     today, alternatives = open_store(control), [open_store(identifier) for identifier in variant or []]
+    _start_importing(workers)
     from scenarios import Execution  # torch takes seconds: a wrong store is told before it
     from scenarios import sweep as run
     from scenarios.sweeping import SWEEP_PARTS
@@ -393,6 +396,14 @@ def report(
     from scenarios.report import write_report
 
     typer.echo(f"Report written to {write_report(run)}")
+
+
+def _start_importing(n_workers: int) -> None:
+    """Let the process from which workers are made import torch while this one does."""
+    if n_workers > 1:
+        from scenarios.processes import start_server
+
+        start_server()
 
 
 def main() -> None:

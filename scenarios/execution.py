@@ -11,7 +11,6 @@ import gc
 import multiprocessing
 import os
 import re
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,6 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +26,7 @@ import torch
 from layouts import ConfigError, StoresimError
 from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Files, encode_part, write_part
+from scenarios.processes import get_context, holding_interrupts
 
 LOT_SHOPPERS = 1000  # about half a second of work for one hand
 LOTS_AHEAD = 2  # lots out for each hand
@@ -269,7 +268,7 @@ def _describe_loss(lots: list[Lot], error: Exception) -> str:
 
 @contextmanager
 def _hire_processes(job: Job, n_workers: int, folder: Path) -> Iterator[Crew]:
-    context = multiprocessing.get_context("spawn")  # torch and fork do not go together
+    context = get_context()
 
     def start() -> Executor:
         # Answers through a pool's pipe are tiny on purpose: a worker killed within a long one would hang it
@@ -291,7 +290,7 @@ class _HoldingPool(ProcessPoolExecutor):
     """A pool whose processes never get Ctrl-C: it is for the process that started them to handle."""
 
     def submit(self, *arguments, **options):  # type: ignore[no-untyped-def]  # as its parent's
-        with _holding_interrupts():  # processes are started by a submission
+        with holding_interrupts():  # processes are started by a submission
             return super().submit(*arguments, **options)
 
 
@@ -327,17 +326,3 @@ def _run_lot(lot: Lot) -> None:
     job, folder = _worker["started with"]
     for task in lot:
         live_and_write(job, task, folder)
-
-
-@contextmanager
-def _holding_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back until the block ends; processes started meanwhile never get it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # started later, by the first worker, it would let Ctrl-C through again
-    earlier = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, earlier)

@@ -64,16 +64,15 @@ def run_command(arguments: Sequence[object], *, meanwhile: Callable[[int], None]
 
 
 def list_workers(pid: int) -> list[int]:
-    """Worker processes of a command (Linux): its children but for the one that keeps track of resources."""
-    workers = []
+    """Worker processes of a command (Linux): made by a server that is its child."""
+    return [worker for child in _list_children(pid) for worker in _list_children(child)]
+
+
+def _list_children(pid: int) -> list[int]:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        for child in map(int, children):
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():
-                workers.append(child)
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
     except OSError:  # it ends at this moment
-        pass
-    return workers
+        return []
 
 
 def hash_folder(folder: Path) -> str:
