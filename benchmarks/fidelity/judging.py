@@ -41,7 +41,7 @@ class Task:
     Attributes
     ----------
     family, seed
-        Of a world; the seed of a market is that of nothing.
+        Of a world; a market has no seed.
     folder
         Of a market, or None.
     predictors

@@ -1,11 +1,18 @@
 import pytest
 
+from benchmarks.fidelity import other_shopper
 from benchmarks.fidelity.worlds import draw_world
 from layouts import ConfigError
 
 
+@pytest.fixture(scope="module")
+def world():
+    return draw_world("X", 1, n_observed=60)
+
+
 @pytest.mark.parametrize("family", ["S", "X"])
-def test_a_world_follows_from_its_seed(family):
+def test_a_world_follows_from_its_seed(family, monkeypatch):
+    monkeypatch.setattr(other_shopper, "PILOT_SHOPPERS", 100)
     first, again = (draw_world(family, 1, n_observed=60, n_truth=200) for _ in range(2))
     assert first.store.content_hash == again.store.content_hash
     assert [edit.store.content_hash for edit in first.edits] == [
@@ -19,15 +26,13 @@ def test_a_world_follows_from_its_seed(family):
     assert draw_world(family, 4).store.content_hash != first.store.content_hash
 
 
-def test_the_null_edit_changes_nothing():
-    world = draw_world("X", 1)
+def test_the_null_edit_changes_nothing(world):
     null = next(edit for edit in world.edits if edit.kind == "null")
     assert world.true_lift(null) == (0.0, 0.0)
     assert world.people.compute_lift(world.store, null.store, 200, 1) == (0.0, 0.0)
 
 
-def test_mirrored_observations_lie_in_the_mirrored_store():
-    world = draw_world("X", 1, n_observed=60)
+def test_mirrored_observations_lie_in_the_mirrored_store(world):
     store, observed = world.mirror()
     x = world.observations.tracks["x"].to_numpy()
     x0, _, x1, _ = world.store.floor.bounds
