@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.fidelity.scores import (
     Judged,
@@ -125,3 +127,32 @@ def test_the_median_is_over_stores_and_kinds_are_scored_apart():
 
 def test_only_null_edits_leave_nothing_to_score():
     assert score_predictions(EDITS[2:3]) == {"n_edits": 0.0}
+
+
+LIFTS = st.lists(
+    st.tuples(st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)).map(
+        lambda pair: (round(pair[0], 4), round(pair[1], 4))
+    ),
+    min_size=2,
+    max_size=12,
+)
+
+
+@given(LIFTS)
+def test_scores_keep_their_bounds(lifts):
+    scores = score_predictions([judge("a", "goods", true, mean) for true, mean in lifts])
+    assert scores["regret"] >= 0
+    assert 0 <= scores["coverage"] <= 1
+    for name in ("skill", "sign_accuracy"):
+        assert math.isnan(scores[name]) or scores[name] <= 1
+    assert math.isnan(scores["spearman"]) or -1.0000001 <= scores["spearman"] <= 1.0000001
+
+
+@given(LIFTS, st.randoms(use_true_random=False))
+def test_scores_do_not_depend_on_the_order_of_edits(lifts, random):
+    judged = [judge("a", "goods", true, mean) for true, mean in lifts]
+    shuffled = judged[:]
+    random.shuffle(shuffled)
+    first, again = score_predictions(judged), score_predictions(shuffled)
+    for name in ("skill", "spearman", "coverage", "mean_absolute_error", "slope", "sign_accuracy"):
+        assert first[name] == pytest.approx(again[name], nan_ok=True, rel=1e-6, abs=1e-9)
