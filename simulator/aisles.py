@@ -62,7 +62,7 @@ class Aisles:
             return True
         self._waiting[aisle].append(shopper)
         shopper.awaited_aisle = aisle
-        self._untie(shopper, t_s)
+        self._untie(aisle, t_s, active=shopper)
         return shopper.awaited_aisle is None
 
     def leave(self, shopper: LiveShopper, t_s: float) -> None:
@@ -81,6 +81,8 @@ class Aisles:
             following.awaited_aisle = None
             self._move(following, old, t_s)
             self._live.wake(following.unique_id, t_s)
+        if old != OUTSIDE and self._waiting[old]:  # the room that is left is too little for the next in turn
+            self._untie(old, t_s, active=shopper)
 
     def _count(self, shopper: LiveShopper, aisle: int) -> None:
         if shopper.aisle != OUTSIDE:
@@ -91,10 +93,13 @@ class Aisles:
             self._inside[aisle][shopper.unique_id] = shopper
             self.used[aisle] += shopper.room
 
-    def _untie(self, last: LiveShopper, t_s: float) -> None:
-        """If everybody waits for everybody since `last` does, let a circle of them change places."""
-        assert last.awaited_aisle is not None
-        pending, seen = [last.awaited_aisle], {last.awaited_aisle}
+    def _untie(self, aisle: int, t_s: float, *, active: LiveShopper) -> None:
+        """If all in a full aisle wait for others who do, let a circle of them change places.
+
+        That can have come about only when somebody began to wait for the aisle or left it: `active`, who acts
+        now and need not be woken.
+        """
+        pending, seen = [aisle], {aisle}
         while pending:
             for shopper in self._inside[pending.pop()].values():
                 if shopper.awaited_aisle is None:
@@ -102,21 +107,21 @@ class Aisles:
                 if shopper.awaited_aisle not in seen:
                     seen.add(shopper.awaited_aisle)
                     pending.append(shopper.awaited_aisle)
-        circle: list[LiveShopper] = []
-        aisle, aisles = last.awaited_aisle, []
+        chain: list[LiveShopper] = []
+        aisles: list[int] = []
         while aisle not in aisles:
             aisles.append(aisle)
-            circle.append(next(iter(self._inside[aisle].values())))
-            following = circle[-1].awaited_aisle
+            chain.append(next(iter(self._inside[aisle].values())))
+            following = chain[-1].awaited_aisle
             assert following is not None
             aisle = following
-        for shopper in circle[aisles.index(aisle) :]:
+        for shopper in chain[aisles.index(aisle) :]:
             target = shopper.awaited_aisle
             assert target is not None
             self._waiting[target].remove(shopper)
             shopper.awaited_aisle = None
             self._count(shopper, target)
-            if shopper is not last:
+            if shopper is not active:
                 self._live.wake(shopper.unique_id, t_s)
 
 

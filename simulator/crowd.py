@@ -53,7 +53,8 @@ class AisleConfig:
     """How many people an aisle takes; whoever comes to a full one waits outside until somebody leaves.
 
     An aisle is a zone of type aisle. Waiting is first come, first served. Where people wait for each other in
-    a circle, each in a full aisle that the next one wants to get into, they change places.
+    a circle, each in a full aisle that the next one wants to get into, they change places; where a group
+    takes the place of a single person, an aisle then holds more than it takes until somebody leaves.
 
     Parameters
     ----------

@@ -124,7 +124,10 @@ class LiveStore:
                 self._n_left += 1
             else:
                 self.wake(actor, next_s)
-        return self._n_left < self.model.population.n
+        n_to_come = self.model.population.n - self._n_left - len(inside)
+        if inside and n_to_come == 0 and len(events) < 3 and all(actor < 0 for _, actor in events):
+            raise RuntimeError(f"{len(inside)} shoppers wait for each other at {time_s} s; nobody will move")
+        return n_to_come > 0 or bool(inside)
 
     def _let_process_act(self, process: int, t_s: float) -> float:
         """Let a process act; return when it acts again."""

@@ -1,5 +1,6 @@
 """Crowds: speeds follow the fundamental diagram, aisles hold and pass what they can, nobody is stuck."""
 
+import dataclasses
 import math
 from itertools import pairwise
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layouts import Store
+from layouts import Store, ZoneType
 from simulator import (
     AisleConfig,
     CarrierConfig,
@@ -25,7 +26,7 @@ from simulator import (
     build_tables,
     compute_positions,
 )
-from simulator.aisles import Aisles, Places, compute_front_m
+from simulator.aisles import OUTSIDE, Aisles, Places, compute_front_m
 from simulator.crowd import Crowd, compute_speed_share
 from tests.simulator.scripted import build_scripted_model, make_hall, make_itineraries
 
@@ -185,8 +186,8 @@ def test_a_corridor_with_room_for_all_holds_nobody_up(tiny_store: Store) -> None
 class Walker:
     """As much of a shopper as an aisle looks at."""
 
-    def __init__(self, index: int, aisle: int) -> None:
-        self.unique_id, self.aisle, self.room = index, aisle, 1.0
+    def __init__(self, index: int, *, room: float = 1.0) -> None:
+        self.unique_id, self.aisle, self.room = index, OUTSIDE, room
         self.awaited_aisle: int | None = None
 
 
@@ -205,7 +206,7 @@ def test_people_who_wait_for_each_other_in_a_circle_change_places(tiny_store: St
     aisles = Aisles(AisleConfig(max_density=0.01), tiny_store, alarm)  # one in each
     south, north = (tiny_store.zone_index[name] for name in ("south", "north"))
     cells = [aisles.aisle.index(zone) for zone in (south, north)]
-    one, two, third = (Walker(index, -1) for index in range(3))
+    one, two, third = (Walker(index) for index in range(3))
     assert aisles.enter(one, cells[0], 0.0)
     assert aisles.enter(two, cells[1], 0.0)
     assert not aisles.enter(third, cells[0], 1.0)  # from outside: waits its turn
@@ -220,16 +221,55 @@ def test_people_who_wait_for_each_other_in_a_circle_change_places(tiny_store: St
     assert [aisles.used[zone] for zone in (south, north)] == [1.0, 1.0]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=FROZEN)
-@given(seed=st.integers(0, 10_000), max_density=st.floats(0.01, 1.0))
-def test_nobody_is_ever_stuck_however_narrow_it_is(tiny_store: Store, seed: int, max_density: float) -> None:
+def test_a_group_that_does_not_fit_where_somebody_left_changes_places_too(tiny_store: Store) -> None:
+    alarm = Alarm()
+    aisles = Aisles(AisleConfig(max_density=0.01), tiny_store, alarm)
+    south, north = (tiny_store.zone_index[name] for name in ("south", "north"))
+    aisles.capacity[south] = 2
+    cells = [aisles.aisle.index(zone) for zone in (south, north)]
+    leaver, single, pair = Walker(0), Walker(1), Walker(2, room=2.0)
+    assert all(aisles.enter(walker, cells[0], 0.0) for walker in (leaver, single))
+    assert aisles.enter(pair, cells[1], 0.0)  # an empty aisle takes any group
+    assert not aisles.enter(single, cells[1], 1.0)
+    assert not aisles.enter(pair, cells[0], 2.0)
+    assert alarm.woken == []  # somebody in the south can still make room ...
+    aisles.leave(leaver, 3.0)
+    assert sorted(alarm.woken) == [1, 2]  # ... but it is not enough for the two
+    assert (single.aisle, pair.aisle) == (north, south)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=FROZEN)
+@given(
+    seed=st.integers(0, 10_000),
+    max_density=st.floats(0.01, 1.0),
+    is_open=st.booleans(),
+    patience_s=st.sampled_from([None, 20.0]),
+)
+def test_nobody_is_ever_stuck_however_narrow_it_is(
+    tiny_store: Store, seed: int, max_density: float, is_open: bool, patience_s: float | None
+) -> None:
+    types = {zone.zone_id: zone.zone_type if is_open else ZoneType.AISLE for zone in tiny_store.zones}
+    zones = tuple(dataclasses.replace(zone, zone_type=types[zone.zone_id]) for zone in tiny_store.zones)
     config = SimulationConfig(
-        crowding=WEIDMANN, aisles=AisleConfig(max_density=max_density), places=PlaceConfig(patience_s=None)
+        crowding=WEIDMANN,
+        aisles=AisleConfig(max_density=max_density),
+        places=PlaceConfig(patience_s=patience_s),
+        groups=GroupConfig(size_share=(3, 2, 1, 1)),
+        carriers=CarrierConfig(cart_from=2, cart_room=1.5),
     )
-    model = build_scripted_model(tiny_store, 30, seed=seed, within_s=60.0, config=config)
+    store = dataclasses.replace(tiny_store, zones=zones)  # every zone an aisle: all ways lead through several
+    model = build_scripted_model(store, 40, seed=seed, within_s=30.0, mean_stops=8, config=config)
     model.run()
     assert np.all(np.isfinite(model.exit_s))
     assert np.all(model.live.outcome != "")
+
+
+def test_people_who_wait_for_ever_are_a_fault_that_is_told(tiny_store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(Places, "leave", lambda self, zone, t_s: None)
+    config = SimulationConfig(places=PlaceConfig(width_m=9.0, patience_s=None))
+    model = build_scripted_model(tiny_store, 20, config=config)
+    with pytest.raises(RuntimeError, match=r"shoppers wait for each other at \d+ s; nobody will move"):
+        model.run()
 
 
 # places before a shelf
