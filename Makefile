@@ -66,6 +66,7 @@ bench-fidelity: setup  ## worlds with known truth and the developer stores, ever
 
 bench-speed: setup  ## speed, growth, killed workers, held against bars (three quarters of an hour; BENCH_FLAGS=--quick for a look)
 	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)
+	$(BIN)/python -m benchmarks.speed.scale
 
 bench-soundness: setup  ## positions, purchases, money and reproducibility: what must hold, counted
 	$(BIN)/python -m benchmarks.soundness $(BENCH_FLAGS)

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -290,8 +291,11 @@ class _HoldingPool(ProcessPoolExecutor):
     """A pool whose processes never get Ctrl-C: it is for the process that started them to handle."""
 
     def submit(self, *arguments, **options):  # type: ignore[no-untyped-def]  # as its parent's
-        with holding_interrupts():  # processes are started by a submission
-            return super().submit(*arguments, **options)
+        try:
+            with holding_interrupts():  # processes are started by a submission
+                return super().submit(*arguments, **options)
+        except (OSError, EOFError) as error:  # one was killed while it was being started
+            raise BrokenProcessPool(f"a worker could not be started: {error!r}") from error
 
 
 def _stop_pool(pool: Executor) -> None:

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.speed` takes about three quarters of an hour on a quiet machine of two cores, `--quick`
 five minutes (its figures are no measurement of long runs: starting takes most of its time). Parts can be
-chosen: phases, walking, runs, ab, one-by-one, shoppers, memory, kills. Ratios are taken within one run of
-this command, in turns, and medians are told, so that they bear other load on the machine.
+chosen: phases, walking, runs, ab, one-by-one, shoppers, memory, stores, kills. Ratios are taken within one
+run of this command, in turns, and medians are told, so that they bear other load on the machine.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from benchmarks.speed.growth import measure_memory, print_growth, time_shoppers
 from benchmarks.speed.kills import kill_workers, print_kills
 from benchmarks.speed.one_by_one import print_one_by_one, time_one_by_one
 from benchmarks.speed.phases import print_phases, time_phases
+from benchmarks.speed.stores import print_stores, time_stores
 from benchmarks.speed.walking import print_walking, time_walking
 from benchmarks.speed.whole_runs import print_ab, print_runs, time_ab, time_runs
 from layouts import ConfigError, Store
 from models import ShopperModel, build_reference_model
 from scenarios.inputs import open_model, open_store
 
-PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "shoppers", "memory", "kills")
+PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "shoppers", "memory", "stores", "kills")
 FULL = {
     "repeats": 5,
     "replications": 16,
@@ -37,6 +38,7 @@ FULL = {
     "growth_shoppers": [1000, 3000, 10_000, 30_000, 100_000],
     "growth_replications": [10, 100, 1000],
     "shoppers_small": 20,
+    "memory_shoppers": [2000, 20_000, 100_000],
     "kill_runs": 10,
     "kill_shoppers": 500,
     "kill_replications": 60,
@@ -49,6 +51,7 @@ QUICK = FULL | {
     "shoppers_alone": 24,
     "growth_shoppers": [1000, 3000, 10_000],
     "growth_replications": [10, 100],
+    "memory_shoppers": [2000, 10_000],
     "kill_runs": 2,
     "kill_shoppers": 200,
 }
@@ -80,6 +83,9 @@ def main() -> None:
     if "memory" in options.parts:
         measured["memory"] = measure_memory(options)
     print_growth(measured.get("shoppers"), measured.get("memory"))
+    if "stores" in options.parts:
+        measured["stores"] = time_stores(options)
+        print_stores(measured["stores"])
     if "kills" in options.parts:
         measured["kills"] = kill_workers(options)
         print_kills(measured["kills"])

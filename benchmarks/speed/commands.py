@@ -38,7 +38,7 @@ def run_command(arguments: Sequence[object], *, meanwhile: Callable[[int], None]
     SystemExit
         If it fails; what it said is told.
     """
-    start = time.perf_counter()
+    start, peak_kib = time.perf_counter(), 0
     process = subprocess.Popen(
         [str(STORESIM), *map(str, arguments)],
         stdout=subprocess.DEVNULL,
@@ -46,21 +46,27 @@ def run_command(arguments: Sequence[object], *, meanwhile: Callable[[int], None]
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
+    while process.poll() is None:
+        peak_kib = max(peak_kib, _read_peak_kib(process.pid))
         if meanwhile is not None:
             meanwhile(process.pid)
         time.sleep(0.01)
     wall_s = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
     assert process.stderr is not None
     said = process.stderr.read()
     process.stderr.close()
     if process.returncode:
-        raise SystemExit(f"storesim {arguments[0]} failed: {said}")
-    return Finished(wall_s, usage.ru_maxrss / 1024)
+        raise SystemExit(f"storesim {arguments[0]} failed with {process.returncode}: {said}")
+    return Finished(wall_s, peak_kib / 1024)
+
+
+def _read_peak_kib(pid: int) -> int:
+    """Greatest memory of a process so far (Linux); `getrusage` would tell that of its parent too."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 def list_workers(pid: int) -> list[int]:

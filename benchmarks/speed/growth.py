@@ -43,22 +43,29 @@ def compute_slope(measured: list[dict[str, Any]]) -> float:
 
 
 def measure_memory(options: argparse.Namespace) -> dict[str, Any]:
-    """Peak memory of `storesim simulate` against the number of replications, with few shoppers in each."""
-    measured = []
-    for n in options.growth_replications:
-        with tempfile.TemporaryDirectory() as scratch:
-            finished = run_command(
-                [
-                    *("simulate", "--store", "bundled:corner-shop", "--model", options.model),
-                    *("--shoppers", options.shoppers_small, "--replications", n, "--seed", options.seed),
-                    *("--out", Path(scratch) / "run"),
-                ]
-            )
-        measured.append({"replications": n, "peak_mib": finished.peak_mib, "wall_s": finished.wall_s})
+    """Peak memory of `storesim simulate`: many replications of few shoppers, and one of many."""
+    runs = [_measure_peak(options, options.shoppers_small, n) for n in options.growth_replications]
     return {
-        "shoppers": options.shoppers_small,
-        "runs": measured,
-        "growth_mib": measured[-1]["peak_mib"] - measured[0]["peak_mib"],
+        "runs": runs,
+        "growth_mib": runs[-1]["peak_mib"] - runs[0]["peak_mib"],
+        "runs_of_shoppers": [_measure_peak(options, n, 1) for n in options.memory_shoppers],
+    }
+
+
+def _measure_peak(options: argparse.Namespace, n_shoppers: int, n_replications: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        finished = run_command(
+            [
+                *("simulate", "--store", options.store, "--model", options.model, "--seed", options.seed),
+                *("--shoppers", n_shoppers, "--replications", n_replications, "--tracks", "none"),
+                *("--out", Path(scratch) / "run"),
+            ]
+        )
+    return {
+        "shoppers": n_shoppers,
+        "replications": n_replications,
+        "peak_mib": finished.peak_mib,
+        "wall_s": finished.wall_s,
     }
 
 
@@ -72,8 +79,13 @@ def print_growth(shoppers: dict[str, Any] | None, memory: dict[str, Any] | None)
         print_table(title, ["shoppers", "CPU s", "ms a journey"], rows)
     if memory is not None:
         rows = [
-            [f"{run['replications']:,}", f"{run['peak_mib']:.0f}", f"{run['wall_s']:.1f}"]
-            for run in memory["runs"]
+            [
+                f"{run['shoppers']:,}",
+                f"{run['replications']:,}",
+                f"{run['peak_mib']:.0f}",
+                f"{run['wall_s']:.1f}",
+            ]
+            for run in [*memory["runs"], *memory["runs_of_shoppers"]]
         ]
-        title = f"Replications of {memory['shoppers']} shoppers; growth {memory['growth_mib']:.1f} MiB"
-        print_table(title, ["replications", "peak MiB", "wall s"], rows)
+        title = f"Greatest memory; growth in replications {memory['growth_mib']:.1f} MiB"
+        print_table(title, ["shoppers", "replications", "peak MiB", "wall s"], rows)

@@ -75,6 +75,7 @@ def time_ab(store: Store, options: argparse.Namespace) -> list[dict[str, Any]]:
                     ]
                 )
                 seconds.append(finished.wall_s)
+        size = sum(path.stat().st_size for path in (home / "run").rglob("*") if path.is_file())
     n_journeys = options.ab_shoppers * options.ab_replications * N_LAYOUTS
     base = statistics.median(walls[options.workers[0]])
     return [
@@ -83,6 +84,7 @@ def time_ab(store: Store, options: argparse.Namespace) -> list[dict[str, Any]]:
             "shoppers": options.ab_shoppers,
             "replications": options.ab_replications,
             "layouts": N_LAYOUTS,
+            "folder_mib": size / 2**20,
             "wall_s": statistics.median(seconds),
             "wall_s_range": [min(seconds), max(seconds)],
             "journeys_per_second": n_journeys / statistics.median(seconds),

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -126,6 +126,21 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(job, tmp_path):
                 n_killed += 1
     assert n_killed == 1
     assert parts.n_finished == 6
+
+
+@pytest.mark.parametrize("error", [EOFError("unexpected EOF"), BrokenPipeError(32, "Broken pipe")])
+def test_a_worker_that_is_killed_while_it_starts_is_replaced(job, tmp_path, monkeypatch, error):
+    failures = iter([error])
+    original = ProcessPoolExecutor.submit
+
+    def submit(pool, *arguments):
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return original(pool, *arguments)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", submit)
+    with hire(job, Execution(n_workers=2), tmp_path) as crew:
+        assert sorted(crew.run(job.list_tasks(3))) == job.list_tasks(3)
 
 
 def test_executions_that_cannot_be_are_refused():
