@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layouts import ModelError, Store
+from simulator.arrivals import ArrivalProfile, draw_arrivals, draw_speeds_mps
 from simulator.luck import BoolArray, FloatArray, IntArray, Luck, Purpose
 
 StrArray = npt.NDArray[np.str_]
@@ -164,6 +165,12 @@ def check_itineraries(itineraries: Itineraries, store: Store) -> None:
             f"itineraries, pick {wrong[0]} (and {len(wrong) - 1} more): SKU {sku.sku_id!r} does not stand in "
             f"zone {place.zone_id!r} of store {store.name!r}; pick only what stands at the stop"
         )
+
+
+def draw_scripted_population(store: Store, n: int, luck: Luck) -> Population:
+    """Draw n shoppers without attributes who come all through the day."""
+    arrival_s = draw_arrivals(ArrivalProfile(), n, store, luck)
+    return Population(n=n, arrival_s=arrival_s, speed_mps=draw_speeds_mps(n, luck))
 
 
 def draw_scripted_itineraries(

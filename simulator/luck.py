@@ -109,6 +109,15 @@ class Luck:
         return np.asarray(ndtri(self.uniform(purpose, *keys)))
 
 
+def to_seed(given: int | str | np.random.Generator | np.random.SeedSequence | None) -> int | None:
+    """Turn what Mesa takes as `seed` or `rng` into an integer, the same for the same state; None stays."""
+    if given is None or isinstance(given, (int, np.integer)):
+        return None if given is None else int(given)
+    if isinstance(given, str):
+        return int(given)
+    return int(np.random.default_rng(given).integers(2**63))
+
+
 def stable_key(text: str) -> np.uint64:
     """Turn a text, say a SKU or category, into a key that is the same in every process and layout."""
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))

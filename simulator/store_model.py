@@ -10,22 +10,21 @@ import numpy as np
 
 from layouts import ModelError, Store, bundled_store
 from simulator.array_engine import ArrayRun
-from simulator.arrivals import (
-    DAY_S,
-    ArrivalProfile,
-    draw_arrivals,
-    draw_entrances,
-    draw_speeds_mps,
-    opening_hours_s,
-)
+from simulator.arrivals import DAY_S, draw_entrances, opening_hours_s
 from simulator.checkout import Checkouts, Turn, draw_service_s
 from simulator.config import Engine, SimulationConfig
 from simulator.floor_space import FloorSpace
 from simulator.framework import mesa
-from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
+from simulator.itinerary import (
+    Itineraries,
+    Population,
+    check_itineraries,
+    draw_scripted_itineraries,
+    draw_scripted_population,
+)
 from simulator.legs import Walk, compute_legs, compute_metres
 from simulator.live_store import LiveStore
-from simulator.luck import FloatArray, IntArray, Luck
+from simulator.luck import FloatArray, IntArray, Luck, to_seed
 from simulator.shopper import Shopper
 from simulator.walk_table import WalkTable
 
@@ -98,12 +97,12 @@ class StoreModel(mesa.Model):
     ) -> None:
         if seed is not None and rng is not None:
             raise ValueError("you have to pass either rng or seed, not both")
-        given = _to_seed(seed if seed is not None else rng)
+        given = to_seed(seed if seed is not None else rng)
         self.luck = luck or Luck(given or 0)
         super().__init__(seed=(int(self.luck.seed) if given is None else given) % 2**32)
         self.config = config or SimulationConfig()
         self.store = store or bundled_store("corner-shop")
-        self.population = population or _draw_default_population(self.store, self.luck)
+        self.population = population or draw_scripted_population(self.store, 100, self.luck)
         self.itineraries = itineraries or draw_scripted_itineraries(self.store, self.population.n, self.luck)
         if self.itineraries.n_shoppers != self.population.n:
             raise ModelError(
@@ -312,22 +311,3 @@ class StoreModel(mesa.Model):
         """Note that a shopper has left at `t_s`, and the way that they went."""
         self.exit_s[shopper.unique_id] = t_s
         self._walks[shopper.unique_id] = shopper.walks
-
-
-def _to_seed(given: int | str | np.random.Generator | np.random.SeedSequence | None) -> int | None:
-    """Turn what Mesa takes as `seed` or `rng` into an integer: the same one for the same state."""
-    if given is None or isinstance(given, (int, np.integer)):
-        return None if given is None else int(given)
-    if isinstance(given, str):
-        return int(given)
-    return int(np.random.default_rng(given).integers(2**63))
-
-
-def _draw_default_population(store: Store, luck: Luck) -> Population:
-    """Draw a hundred shoppers without attributes."""
-    n = 100
-    return Population(
-        n=n,
-        arrival_s=draw_arrivals(ArrivalProfile(), n, store, luck),
-        speed_mps=draw_speeds_mps(n, luck),
-    )
