@@ -40,7 +40,7 @@ def test_every_predictor_says_what_it_does_and_learns_from_observations_or_from_
 
 
 def test_an_unknown_predictor_is_named_with_those_that_there_are():
-    with pytest.raises(ConfigError, match="predictor 'crystal_ball' is unknown; known are .*gravity"):
+    with pytest.raises(ConfigError, match=r"predictor 'crystal_ball' is unknown; known are .*gravity"):
         find_predictor("crystal_ball")
 
 
