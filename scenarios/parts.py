@@ -151,7 +151,7 @@ class Parts(Mapping[Task, ReplicationTables]):
         return self.job.sources[case], replication
 
     def __getitem__(self, task: Task) -> ReplicationTables:
-        if task not in set(self):
+        if task not in self:
             raise KeyError(task)
         values: dict[str, Any] = {"totals": self.totals(task)}
         for field in fields(ReplicationTables):
@@ -160,6 +160,12 @@ class Parts(Mapping[Task, ReplicationTables]):
                 is_array = list(table) == [_ARRAY_COLUMN]
                 values[field.name] = np.asarray(table[_ARRAY_COLUMN]) if is_array else table
         return ReplicationTables(**values)
+
+    def __contains__(self, task: object) -> bool:
+        match task:
+            case (int(case), int(replication)):
+                return 0 <= case < len(self.job.cases) and 0 <= replication < self.n_replications
+        return False
 
     def __iter__(self) -> Iterator[Task]:
         return (

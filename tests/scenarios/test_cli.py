@@ -119,6 +119,21 @@ def test_ab_compares_the_stores_and_saves(storesim, fakes, folders):
     assert fakes.result.saved == [folders / "run"]
 
 
+def test_ab_stops_by_the_rule_that_is_asked_for(storesim, fakes, folders):
+    from scenarios.stopping import UntilBest, UntilNarrow
+
+    arguments = ["ab", "--control", folders / "control", "--variant", folders / "variant"]
+    arguments += ["--model", folders / "model", "--out", folders / "run"]
+    for options, rule in (
+        (["--until-best", 0.05], UntilBest(0.05)),
+        (["--until-width", 1.5], UntilNarrow(1.5)),
+    ):
+        assert storesim(*arguments, *options)[0] == 0
+        assert fakes.calls["compare"][1]["stopping"] == rule
+    code, _, complaints = storesim(*arguments, "--until-best", 0.05, "--until-width", 1.5)
+    assert (code, complaints) == (2, "storesim: --until-width and --until-best: give one of them\n")
+
+
 def test_simulate_saves_and_sums_up(storesim, fakes, folders):
     code, said, _ = storesim(
         "simulate", "--store", folders / "control", "--model", folders / "model", "--out", folders / "run"
