@@ -6,6 +6,7 @@ writes. This module needs the extra `storesim[cluster]` and is imported where a 
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def hire_cluster(job: Job, address: str, folder: Path) -> Iterator[Crew]:
     WorkersLostError
         If a lot has cost several workers their lives, or the scheduler is gone.
     """
-    with _connect(address) as client:
+    with _quietly(), _connect(address) as client:
         key = uuid.uuid4().hex
         _ship(client, address, JobPlugin(job, key, find_versions()))
 
@@ -77,6 +78,21 @@ def hire_cluster(job: Job, address: str, folder: Path) -> Iterator[Crew]:
             crew.dismiss()
             if client.status == "running":
                 client.unregister_worker_plugin(key)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep Dask's tracebacks of lost connections to itself: what they mean is told in a line."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -96,6 +96,32 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(
     assert read_files(out) == read_files(tmp_path / "here")
 
 
+def test_a_scheduler_that_is_lost_is_one_line_and_costs_nothing(
+    cluster: Cluster, trained: Path, corner_shop: Path, tmp_path: Path
+) -> None:
+    """The last test of the cluster: it has no scheduler after this."""
+    out, work = tmp_path / "run", tmp_path / "run.partial"
+    arguments = ["--store", corner_shop / "store", "--model", trained, "--shoppers", 300]
+    process = start(
+        Path(sys.executable).with_name("storesim"),
+        *["simulate", *arguments, "--replications", 500, "--cluster", cluster.address, "--out", out],
+        cwd=tmp_path,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(work.glob("parts/*/*/part.json"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    cluster.processes[0].kill()
+    _, complaint = process.communicate(timeout=120)
+    n_kept = len(list(work.glob("parts/*/*/part.json")))
+    assert process.returncode == 2
+    assert complaint == (
+        f"storesim: --cluster {cluster.address}: the scheduler is gone; start it again; {n_kept} finished "
+        f"replications are kept in {work}: the same command with --resume goes on\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
