@@ -31,19 +31,14 @@ def hold_against_bars(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
             {"what": what, "measured": form.format(value), "bar": bar, "holds": "yes" if holds else "no"}
         )
 
-    if runs := measured.get("ab"):
-        best = max(runs, key=lambda run: run["workers"])
-        name = f"A/B of {best['shoppers']:,} x {best['replications']} x {best['layouts']}"
-        if (best["shoppers"], best["replications"]) == (2000, 30):
-            hold(f"{name} [s]", best["wall_s"], f"at most {AB_S:.0f}", best["wall_s"] <= AB_S, "{:.1f}")
-        speed, times = best["journeys_per_second"], best["times_as_fast"]
-        hold(
-            f"{name} [journeys/s]",
-            speed,
-            f"at least {JOURNEYS_PER_S:,.0f}",
-            speed >= JOURNEYS_PER_S,
-            "{:,.0f}",
-        )
+    ab = [run for run in measured.get("ab", []) if (run["shoppers"], run["replications"]) == (2000, 30)]
+    if ab:  # of this size: in a shorter run, starting takes most of the time
+        best = max(ab, key=lambda run: run["workers"])
+        name, speed = "A/B of 2,000 x 30 x 2", best["journeys_per_second"]
+        hold(f"{name} [s]", best["wall_s"], f"at most {AB_S:.0f}", best["wall_s"] <= AB_S, "{:.1f}")
+        bar = f"at least {JOURNEYS_PER_S:,.0f}"
+        hold(f"{name} [journeys/s]", speed, bar, speed >= JOURNEYS_PER_S, "{:,.0f}")
+        times = best["times_as_fast"]
         hold("2 workers beside 1", times, f"at least {TIMES_TWO_WORKERS}", times >= TIMES_TWO_WORKERS)
     if walking := measured.get("walking"):
         moves = walking[ALONE]["moves_per_second"] / 1e6

@@ -39,9 +39,8 @@ def describe(result: dict[str, Any]) -> str:
         f"{machine['processor']}, {machine['memory_gib']} GiB. Bundled supermarket and model, "
         f"{result['settings']['shoppers']:,} shoppers a replication unless the table says otherwise.\n"
     ]
-    if "phases" in result:
-        parts.append(_describe_costs(result["phases"], result["settings"]["shoppers"]))
     for key, write in (
+        ("shoppers", _describe_costs),
         ("ab", _describe_runs),
         ("shoppers", _describe_shoppers),
         ("memory", _describe_memory),
@@ -58,9 +57,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _describe_costs(phases: dict[str, Any], n_shoppers: int) -> str:
-    """Cost of a journey, a day, a comparison and a chain on one core, by a warm replication."""
-    journey_s = phases["GPT-2"]["seconds_total"] / n_shoppers
+def _describe_costs(shoppers: dict[str, Any]) -> str:
+    """Cost of a journey, a day, a comparison and a chain on one core, from the run nearest to a day."""
+    run = min(shoppers["runs"], key=lambda each: abs(each["shoppers"] - SHOPPERS_PER_DAY))
+    journey_s = run["cpu_s"] / run["shoppers"]
     day_s = SHOPPERS_PER_DAY * journey_s
     comparison_s = 2 * CHAIN_REPLICATIONS * day_s
     chain_s = CHAIN_STORES * (1 + CHAIN_VARIANTS) * CHAIN_REPLICATIONS * day_s
@@ -71,9 +71,10 @@ def _describe_costs(phases: dict[str, Any], n_shoppers: int) -> str:
         [f"one A/B ({CHAIN_REPLICATIONS} replications, 2 layouts)", f"{comparison_s / 60:.1f} min"],
         [chain, f"{chain_s / 3600:,.0f} h; {chain_s / 3600 / 100:,.1f} h of 100 cores"],
     ]
-    return "Time of one core, by a replication that is lived and written with all tracks:\n\n" + _table(
-        ["what", "costs"], rows
+    how = (
+        f"Processor time, from a replication of {run['shoppers']:,} that is lived and written without tracks"
     )
+    return f"{how}:\n\n" + _table(["what", "costs"], rows)
 
 
 def _describe_runs(runs: list[dict[str, Any]]) -> str:

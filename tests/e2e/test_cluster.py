@@ -100,6 +100,7 @@ def test_a_scheduler_that_is_lost_is_one_line_and_costs_nothing(
     cluster: Cluster, trained: Path, corner_shop: Path, tmp_path: Path
 ) -> None:
     """The last test of the cluster: it has no scheduler after this."""
+    cluster.start_worker()
     out, work = tmp_path / "run", tmp_path / "run.partial"
     arguments = ["--store", corner_shop / "store", "--model", trained, "--shoppers", 300]
     process = start(

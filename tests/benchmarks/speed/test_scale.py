@@ -7,7 +7,7 @@ RESULT = {
     "date": "2026-01-05",
     "machine": {"n_cores": 2, "processor": "some", "memory_gib": 16},
     "settings": {"quick": False, "shoppers": 2000},
-    "phases": {"GPT-2": {"seconds_total": 2.0}},
+    "shoppers": {"runs": [{"shoppers": n, "cpu_s": n / 1000} for n in (1000, 3000, 10_000)], "slope": 1.0},
     "memory": {
         "runs": [{"shoppers": 20, "replications": 10, "peak_mib": 600.4}],
         "runs_of_shoppers": [{"shoppers": 2000, "replications": 1, "peak_mib": 900.0}],
