@@ -47,7 +47,7 @@ def describe(result: dict[str, Any]) -> str:
         ("stores", _describe_stores),
         ("bars", _describe_bars),
     ):
-        if result.get(key):
+        if result.get(key) and not (key == "ab" and result["settings"]["quick"]):  # mostly starting
             parts.append(write(result[key]))
     return "\n".join(parts) + "\n"
 
