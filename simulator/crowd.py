@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
 from layouts import Store
-from simulator.luck import FloatArray
 from simulator.settings import check_number
 
 SHARED_STORES = 16  # how many stores' neighbourhoods are kept for the next run
@@ -32,20 +31,21 @@ class CrowdingConfig:
         Fussgaenger, Schriftenreihe des IVT 90, ETH Zurich).
     radius_m
         Way within which others count [m]; an assumption.
-    min_speed_mps
-        People shuffle on at this speed, or their own if that is less, however dense it is [m/s]; an
-        assumption, without which nobody would ever get out of a jam.
+    jam_flow
+        Share of the diagram's largest flow that still passes where it is denser than that allows: in a jam
+        people shuffle on, ever more slowly, but nobody stands for ever. An assumption.
     """
 
     gamma: float = 1.913
     jam_density: float = 5.4
     radius_m: float = 1.0
-    min_speed_mps: float = 0.1
+    jam_flow: float = 0.25
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        for name in ("gamma", "jam_density", "radius_m", "min_speed_mps"):
+        for name in ("gamma", "jam_density", "radius_m"):
             check_number(self, name, low=0.01)
+        check_number(self, "jam_flow", low=0.01, high=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,43 @@ class PlaceConfig:
         check_number(self, "patience_s", is_optional=True)
 
 
-def compute_speed_share(config: CrowdingConfig, density: FloatArray) -> FloatArray:
-    """Share of the free speed that is left at a density [people/m2], of the same shape; 0 from the jam on."""
-    density = np.asarray(density, dtype=float)
-    with np.errstate(divide="ignore"):
-        share = 1.0 - np.exp(-config.gamma * (1.0 / density - 1.0 / config.jam_density))
-    return np.clip(share, 0.0, 1.0)
+@dataclass(frozen=True)
+class Diagram:
+    """A fundamental diagram, ready to be asked.
+
+    Parameters
+    ----------
+    config
+        Its parameters.
+
+    Attributes
+    ----------
+    densest
+        Density of the largest flow [people/m2].
+    largest
+        Density times share of the free speed there [people/m2]: the largest flow by the free speed.
+    """
+
+    config: CrowdingConfig
+    densest: float = field(init=False)
+    largest: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the largest flow."""
+        grid = np.linspace(0.0, self.config.jam_density, 20_001)[1:]
+        flow = grid * -np.expm1(-self.config.gamma * (1.0 / grid - 1.0 / self.config.jam_density))
+        object.__setattr__(self, "densest", float(grid[flow.argmax()]))
+        object.__setattr__(self, "largest", float(flow.max()))
+
+    def speed_share(self, density: float) -> float:
+        """Share of the free speed that is left at a density [people/m2]."""
+        if density < 1e-9:
+            return 1.0
+        config = self.config
+        share = 1.0 - math.exp(-config.gamma * (1.0 / density - 1.0 / config.jam_density))
+        if density <= self.densest:
+            return share
+        return max(share, config.jam_flow * self.largest / density)
 
 
 @lru_cache(maxsize=SHARED_STORES)
@@ -128,7 +159,7 @@ class Crowd:
     """
 
     def __init__(self, config: CrowdingConfig, store: Store) -> None:
-        self.config, grid = config, store.grid
+        self.diagram, grid = Diagram(config), store.grid
         self.room: list[float] = [0.0] * grid.n_cells
         self._near = _find_near(store, config.radius_m)
         self._area_m2 = [len(near) * grid.cell_m**2 for near in self._near]
@@ -145,8 +176,4 @@ class Crowd:
 
     def speed_mps(self, cell: int, own_room: float, free_mps: float) -> float:
         """How fast somebody walks at a cell on which they are counted already [m/s]."""
-        density, config = self.density_around(cell, own_room), self.config
-        if density < 1e-9:
-            return free_mps
-        share = 1.0 - math.exp(-config.gamma * (1.0 / density - 1.0 / config.jam_density))
-        return min(free_mps, max(free_mps * share, config.min_speed_mps))
+        return free_mps * self.diagram.speed_share(self.density_around(cell, own_room))
