@@ -33,7 +33,7 @@ class CrowdingConfig:
         Way within which others count [m]; an assumption.
     jam_flow
         Share of the diagram's largest flow that still passes where it is denser than that allows: in a jam
-        people shuffle on, ever more slowly, but nobody stands for ever. An assumption.
+        people shuffle on, and nobody stands for ever. An assumption.
     """
 
     gamma: float = 1.913
@@ -121,10 +121,11 @@ class Diagram:
         object.__setattr__(self, "largest", float(flow.max()))
 
     def speed_share(self, density: float) -> float:
-        """Share of the free speed that is left at a density [people/m2]."""
+        """Share of the free speed that is left at a density [people/m2]; beyond the jam as at the jam."""
         if density < 1e-9:
             return 1.0
         config = self.config
+        density = min(density, config.jam_density)
         share = 1.0 - math.exp(-config.gamma * (1.0 / density - 1.0 / config.jam_density))
         if density <= self.densest:
             return share

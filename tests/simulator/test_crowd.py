@@ -61,6 +61,9 @@ def test_denser_is_slower_but_nobody_stands_and_no_flow_is_above_the_largest(
     share = diagram.speed_share(density)
     assert 0.0 < share <= 1.0
     assert diagram.speed_share(density + more) <= share + 1e-12
+    if density > 5.4:
+        assert share == diagram.speed_share(5.4) == pytest.approx(jam_flow * diagram.largest / 5.4)
+        return
     assert density * share <= diagram.largest + 1e-9
     expected = 1.0 - math.exp(-1.913 * (1 / density - 1 / 5.4)) if density > 1e-9 else 1.0
     if density < 1.7 or density * expected > jam_flow * diagram.largest:
@@ -73,7 +76,7 @@ def test_denser_is_slower_but_nobody_stands_and_no_flow_is_above_the_largest(
 def test_a_stream_walks_about_as_fast_as_the_diagram_says_of_its_mean_density(
     tiny_store: Store, flow: float
 ) -> None:
-    """People who come at random in one line; 2.5 m of it lie among the 3.25 m2 within a metre of each cell."""
+    """People who come at random in one line; of the 3.25 m2 within a metre of a cell, 2.5 m are on it."""
     diagram, n = Diagram(WEIDMANN), 600
     arrival_s = np.cumsum(Luck(1).exponential(Purpose.ARRIVAL, np.arange(n))) / flow
     model = run_across(make_hall(tiny_store), arrival_s, SimulationConfig(crowding=WEIDMANN))
