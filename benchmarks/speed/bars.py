@@ -38,8 +38,10 @@ def hold_against_bars(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
         hold(f"{name} [s]", best["wall_s"], f"at most {AB_S:.0f}", best["wall_s"] <= AB_S, "{:.1f}")
         bar = f"at least {JOURNEYS_PER_S:,.0f}"
         hold(f"{name} [journeys/s]", speed, bar, speed >= JOURNEYS_PER_S, "{:,.0f}")
-        times = best["times_as_fast"]
-        hold("2 workers beside 1", times, f"at least {TIMES_TWO_WORKERS}", times >= TIMES_TWO_WORKERS)
+    for run in measured.get("runs", []):
+        if (run["policy"], run["workers"]) == ("GPT-2", 2) and run["replications"] >= 16:
+            name, times = f"2 workers beside 1, {run['replications']} replications", run["times_as_fast"]
+            hold(name, times, f"at least {TIMES_TWO_WORKERS}", times >= TIMES_TWO_WORKERS)
     if walking := measured.get("walking"):
         moves = walking[ALONE]["moves_per_second"] / 1e6
         hold(

@@ -22,7 +22,12 @@ N_LAYOUTS = 2  # of the A/B
 def time_runs(
     store: Store, people: dict[str, ShopperModel], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Median wall seconds of `simulate` and of writing its folder, per policy and number of workers."""
+    """Median wall seconds of `simulate` and of writing its folder, per policy and number of workers.
+
+    Model and store are loaded, and the server that workers are forked from has imported torch: of a command,
+    `time_ab` tells the rest.
+    """
+    simulate(store, model=next(iter(people.values())), n_shoppers=10, n_replications=4, n_workers=2)
     walls: dict[tuple[str, int], list[float]] = {}
     for _ in range(options.repeats):
         for name, model in people.items():
@@ -34,6 +39,7 @@ def time_runs(
         {
             "policy": name,
             "workers": n_workers,
+            "replications": options.replications,
             "wall_s": statistics.median(seconds),
             "wall_s_range": [min(seconds), max(seconds)],
             "journeys_per_second": n_journeys / statistics.median(seconds),
@@ -44,7 +50,7 @@ def time_runs(
 
 
 def time_run(store: Store, model: ShopperModel, n_workers: int, options: argparse.Namespace) -> float:
-    """Wall seconds from the call to the folder on disk, the start of the workers included."""
+    """Wall seconds from the call to the folder on disk, the forking of workers included."""
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
         simulate(

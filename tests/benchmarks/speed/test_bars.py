@@ -22,6 +22,7 @@ def test_each_bar_is_held_against_what_was_measured(wall_s, times, holds):
     good = holds == "yes"
     measured = {
         "ab": [make_ab(1, 152.0, 1.0), make_ab(2, wall_s, times)],
+        "runs": [{"policy": "GPT-2", "workers": 2, "replications": 16, "times_as_fast": times}],
         "walking": {ALONE: {"moves_per_second": 6e6 if good else 4e6}},
         "one_by_one": {"times_as_fast": 60.0 if good else 40.0},
         "shoppers": {"slope": 1.0 if good else 1.2},
@@ -38,7 +39,9 @@ def test_each_bar_is_held_against_what_was_measured(wall_s, times, holds):
 
 
 def test_what_was_not_measured_has_no_bar():
-    assert hold_against_bars({}) == []
+    short = make_ab(2, 20.0, 0.9) | {"replications": 5}
+    runs = [{"policy": "GPT-2", "workers": 2, "replications": 4, "times_as_fast": 0.9}]
+    assert hold_against_bars({}) == hold_against_bars({"ab": [short], "runs": runs}) == []
 
 
 def test_the_slope_of_a_power_is_its_exponent():
