@@ -1,8 +1,8 @@
 """How worker processes are made: forked from a server that has imported what they need, and nothing else.
 
 The server runs nothing but imports, so it can be forked where a process that has used torch with its threads
-cannot. It can be started before this process imports torch itself: both then import at the same time. A worker that replaces
-a killed one is there at once.
+cannot. It can be started before this process imports torch itself: both then import at the same time. A
+worker that replaces a killed one is there at once.
 """
 
 from __future__ import annotations
