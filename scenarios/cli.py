@@ -6,12 +6,32 @@ are imported by the handlers, so that `storesim --help` answers at once.
 
 import logging
 import sys
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from scenarios.options import (
+    Cluster,
+    ControlName,
+    ModelFolder,
+    ModelName,
+    ObservationsFolder,
+    PlanFile,
+    Resume,
+    RunFolder,
+    Seed,
+    SettingsFile,
+    Shoppers,
+    StoreName,
+    SweepFolder,
+    Tracks,
+    TracksKept,
+    UntilBest,
+    UntilWidth,
+    Workers,
+)
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
@@ -21,69 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Agent-based store simulator: if we moved this, what would we earn?",
 )
-
-
-class Tracks(StrEnum):
-    """Which replications' positions are kept."""
-
-    FIRST = "first"
-    ALL = "all"
-    NONE = "none"
-
-
-StoreName = Annotated[str, typer.Option(metavar="DIR", help="Folder of the store, or bundled:NAME.")]
-ControlName = Annotated[str, typer.Option(metavar="DIR", help="Folder of today's store, or bundled:NAME.")]
-ModelName = Annotated[
-    str, typer.Option(metavar="MODEL_DIR", help="Folder of the trained model, or bundled:NAME.")
-]
-Shoppers = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        max=1_000_000,
-        help="Shoppers who enter in each replication; more than a day's fill several days.",
-    ),
-]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")]
-Workers = Annotated[
-    int, typer.Option(min=1, help="Processes at work; the result is the same with any number.")
-]
-TracksKept = Annotated[
-    Tracks,
-    typer.Option(
-        help="Positions (metres, every second) to keep: of the first replication, of all or of none."
-    ),
-]
-RunFolder = Annotated[
-    Path,
-    typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier run, which is replaced."),
-]
-
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Go on from what an interrupted run left beside --out; the result is the same.",
-    ),
-]
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="Dask scheduler whose workers are used instead of processes here, like tcp://10.0.0.5:8786.",
-    ),
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="JSON file with settings of the store day, see docs/formats.md."),
-]
-
-ObservationsFolder = Annotated[
-    Path, typer.Option(metavar="DIR", help="Folder with tracking, pos and perhaps sessions (CSV or Parquet).")
-]
-ModelFolder = Annotated[
-    Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model: new, empty, or a model.")
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -234,20 +191,8 @@ def ab(
         int,
         typer.Option(min=2, help="Paired repetitions, or at most so many; an interval needs at least 2."),
     ] = 30,
-    until_width: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PERCENT",
-            help="Stop when every variant's 95 % interval is at most so wide, in % of the control's profit.",
-        ),
-    ] = None,
-    until_best: Annotated[
-        float | None,
-        typer.Option(
-            metavar="ERROR",
-            help="Stop when the layout that earns most is known with at most this error, like 0.05.",
-        ),
-    ] = None,
+    until_width: UntilWidth = None,
+    until_best: UntilBest = None,
     seed: Seed = 0,
     workers: Workers = 1,
     tracks: TracksKept = Tracks.FIRST,
@@ -290,13 +235,8 @@ def ab(
 def sweep(
     control: ControlName,
     model: ModelName,
-    plan: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="JSON file: parameters and their values, see docs/formats.md."),
-    ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder to write: new, empty, or an earlier sweep.")
-    ],
+    plan: PlanFile,
+    out: SweepFolder,
     variant: Annotated[
         list[str] | None,
         typer.Option(

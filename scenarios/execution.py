@@ -8,14 +8,10 @@ in its hands with it. They are handed out again.
 from __future__ import annotations
 
 import gc
-import multiprocessing
-import os
 import re
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,7 +23,6 @@ import torch
 from layouts import ConfigError, StoresimError
 from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Files, encode_part, write_part
-from scenarios.processes import get_context, holding_interrupts
 
 LOT_SHOPPERS = 1000  # about half a second of work for one hand
 LOTS_AHEAD = 2  # lots out for each hand
@@ -110,7 +105,9 @@ def hire(job: Job, execution: Execution, folder: Path) -> Iterator[Crew]:
         with at_work():
             yield _Alone(job, folder)
     else:
-        with _hire_processes(job, execution.n_workers, folder) as crew:
+        from scenarios.pool import hire_processes
+
+        with hire_processes(job, execution.n_workers, folder) as crew:
             yield crew
 
 
@@ -262,71 +259,3 @@ def _describe_loss(lots: list[Lot], error: Exception) -> str:
         f"({' '.join(str(error).split()) or type(error).__name__}); "
         "perhaps memory is short: ask for fewer --workers or --shoppers"
     )
-
-
-# processes on this machine
-
-
-@contextmanager
-def _hire_processes(job: Job, n_workers: int, folder: Path) -> Iterator[Crew]:
-    context = get_context()
-
-    def start() -> Executor:
-        # Answers through a pool's pipe are tiny on purpose: a worker killed within a long one would hang it
-        return _HoldingPool(n_workers, context, _start_worker, (job, folder))
-
-    def keep(lot: Lot, answer: object) -> None:
-        """Nothing is left to do: the worker has written the parts."""
-
-    crew = ExecutorCrew(
-        job, start=start, stop=_stop_pool, work=_run_lot, keep=keep, count_hands=lambda: n_workers
-    )
-    try:
-        yield crew
-    finally:
-        crew.dismiss()
-
-
-class _HoldingPool(ProcessPoolExecutor):
-    """A pool whose processes never get Ctrl-C: it is for the process that started them to handle."""
-
-    def submit(self, *arguments, **options):  # type: ignore[no-untyped-def]  # as its parent's
-        try:
-            with holding_interrupts():  # processes are started by a submission
-                return super().submit(*arguments, **options)
-        except (OSError, EOFError) as error:  # one was killed while it was being started
-            raise BrokenProcessPool(f"a worker could not be started: {error!r}") from error
-
-
-def _stop_pool(pool: Executor) -> None:
-    """End a pool's processes now; parts that are being written are never seen half."""
-    processes = list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join()
-
-
-_worker: dict[str, tuple[Job, Path]] = {}  # what a worker process was started with
-
-
-def _start_worker(job: Job, folder: Path) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
-    _worker["started with"] = job, folder
-    gc.freeze()  # see at_work
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, even if that was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run_lot(lot: Lot) -> None:
-    job, folder = _worker["started with"]
-    for task in lot:
-        live_and_write(job, task, folder)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
-IMPORTED = ["scenarios.execution", "transformers.models.gpt2.modeling_gpt2"]  # seconds, once for all workers
+IMPORTED = ["scenarios.pool", "transformers.models.gpt2.modeling_gpt2"]  # seconds, once for all workers
 
 
 def get_context() -> BaseContext:

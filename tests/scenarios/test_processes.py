@@ -46,4 +46,4 @@ def test_workers_come_from_a_server_that_has_imported_what_they_need():
 def is_torch_there():
     import sys
 
-    return "torch" in sys.modules and "scenarios.execution" in sys.modules
+    return "torch" in sys.modules and "scenarios.pool" in sys.modules
