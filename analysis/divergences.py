@@ -6,6 +6,7 @@ the two sample sizes; so all of them travel together.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ class Divergence:
     base: float
 
 
-def jensen_shannon_divergence(p: FloatArray, q: FloatArray, *, base: float = np.e) -> float:
+def jensen_shannon_divergence(p: FloatArray, q: FloatArray, *, base: float = math.e) -> float:
     """Jensen-Shannon divergence (not its square root) of two histograms.
 
     Parameters
@@ -69,7 +70,7 @@ def jensen_shannon_divergence(p: FloatArray, q: FloatArray, *, base: float = np.
     return float((rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2.0 / np.log(base))
 
 
-def noise_floor(n: float, m: float, k: int, *, base: float = np.e) -> float:
+def noise_floor(n: float, m: float, k: int, *, base: float = math.e) -> float:
     """Divergence to expect of two samples of one distribution: (k - 1) / 8 (1/n + 1/m) nats.
 
     Parameters
@@ -90,7 +91,7 @@ def estimate_noise_floor(
     rng: np.random.Generator,
     *,
     n_splits: int = 200,
-    base: float = np.e,
+    base: float = math.e,
 ) -> float:
     """Noise floor where counts come in sessions, on average; see `estimate_divergence_floor`."""
     return estimate_divergence_floor(counts, m_sessions, rng, n_splits=n_splits, base=base).mean
@@ -102,7 +103,7 @@ def estimate_divergence_floor(
     rng: np.random.Generator,
     *,
     n_splits: int = 200,
-    base: float = np.e,
+    base: float = math.e,
 ) -> NoiseFloor:
     """Noise floor of the divergence where counts come in sessions: random parts of the sessions compared.
 
@@ -137,7 +138,7 @@ def _divergence_of_rows(p: FloatArray, q: FloatArray) -> FloatArray:
     return np.asarray((rel_entr(p, middle).sum(axis=1) + rel_entr(q, middle).sum(axis=1)) / 2.0)
 
 
-def compute_divergence(p: FloatArray, q: FloatArray, *, base: float = np.e) -> Divergence:
+def compute_divergence(p: FloatArray, q: FloatArray, *, base: float = math.e) -> Divergence:
     """Divergence of two tables of counts with its noise floor.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,35 +11,14 @@ import torch
 from torch import Tensor
 
 from layouts import Store
-from models.conversion import HAZARD_LEVEL, HAZARD_SPREAD, PRIORS, ConversionModel
+from models.conversion import ConversionModel
+from models.conversion_fitting import Anchor, Priors, fit_conversion, publish_priors
 from models.encoding import EncodedJourneys
 from models.velocity_needs import VelocityNeeds
 from models.vocabulary import AttributeCoder
 
-PLANNED_BIAS = -1.5  # of a category of which nothing is known; as a new `ConversionModel` starts
 N_TURNS = 3  # it starts near the answer
 NEW_TO_OLD = 0.5  # standard deviations of the priors, where an old value takes the place of the published one
-
-
-@dataclass(frozen=True, eq=False)
-class Anchor:
-    """Normal prior of one parameter: mean of its shape, standard deviation."""
-
-    mean: Tensor
-    sd: Tensor
-
-
-class AnchoredConversion(ConversionModel):
-    """A conversion model whose penalty pulls towards given values."""
-
-    anchors: dict[str, Anchor]
-
-    def _penalty(self) -> Tensor:
-        parameters = dict(self.named_parameters())
-        total = torch.zeros(())
-        for name, anchor in self.anchors.items():
-            total = total + 0.5 * (((parameters[name] - anchor.mean) / anchor.sd) ** 2).sum()
-        return total
 
 
 def refit_conversion(
@@ -49,7 +28,7 @@ def refit_conversion(
     needs: VelocityNeeds,
     *,
     rng: np.random.Generator,
-) -> ConversionModel:
+) -> tuple[ConversionModel, Priors]:
     """Fit a conversion model to few journeys of `store`, held near `prior`.
 
     Parameters
@@ -64,48 +43,47 @@ def refit_conversion(
         What sells in the new store by its catalogue: the prior of how often each category is planned.
     rng
         Draws what was planned while fitting.
+
+    Returns
+    -------
+    model, priors
+        The fitted model, and what it was held near.
     """
     coder = AttributeCoder.fit(journeys.attributes)
     old = prior if isinstance(prior, ConversionModel) else ConversionModel((), (), coder)
-    model = AnchoredConversion(store.categories, tuple(store.sku_index), coder)
-    model.anchors = _anchor(model, old, store, needs)
+    model = ConversionModel(store.categories, tuple(store.sku_index), coder)
+    priors = anchor_priors(model, old, store, needs)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(model.anchors[name].mean)
-    model.fit(journeys, store, rng=rng, n_turns=N_TURNS)
-    fitted = ConversionModel(store.categories, tuple(store.sku_index), coder)
-    fitted.load_state_dict(model.state_dict())
-    _blend_units(fitted, old, journeys, store)
-    return fitted.eval()
+            parameter.copy_(priors[name].mean)
+        model.hazard_bias += model.hazard_level + model.hazard_score * model.score
+    fit_conversion(model, journeys, store, rng=rng, priors=priors, n_turns=N_TURNS)
+    _blend_units(model, old, journeys, store)
+    return model.eval(), priors
 
 
 @torch.no_grad()
-def _anchor(
+def anchor_priors(
     model: ConversionModel, old: ConversionModel, store: Store, needs: VelocityNeeds
 ) -> dict[str, Anchor]:
     """Old values where there is an old one, published or common ones elsewhere."""
-    is_fitted = bool(old.categories)
     by_category = _matcher(model.categories, old.categories)
     by_level = _matcher(_name_levels(model.attributes), _name_levels(old.attributes))
-    spread = torch.tensor([sd for _, sd in PRIORS.values()])
-
-    def plain(values: Tensor, sd: float) -> Anchor:
-        return Anchor(values, torch.full_like(values, sd))
-
-    level = old.hazard_level.clone()
-    return {
-        "hazard_level": plain(level, HAZARD_LEVEL[1] * (NEW_TO_OLD if is_fitted else 1.0)),
-        "hazard_bias": plain(by_category(old.hazard_bias, float(level)), HAZARD_SPREAD),
-        "hazard_attributes": plain(by_level(old.hazard_attributes, 0.0), 0.3 * NEW_TO_OLD),
-        "placement": Anchor(old.placement.clone(), spread * (NEW_TO_OLD if is_fitted else 1.0)),
-        "appeal": plain(torch.zeros_like(model.appeal), 0.5),
-        "planned_bias": plain(_expect_planned(store, needs), 1.0),
-        "planned_attributes": plain(torch.zeros_like(model.planned_attributes), 0.5),
-        "planned_basket": plain(torch.zeros_like(model.planned_basket), 1.0),
-        "planned_by_all": plain(by_level(old.planned_by_all, 0.0), 1.0),
-        "planned_by_size": plain(old.planned_by_size.clone(), 2.0 * NEW_TO_OLD),
-        "planned_others": plain(torch.zeros_like(model.planned_others), 0.3),
+    left = old.hazard_bias - old.hazard_level - old.hazard_score * old.score
+    priors = publish_priors(model)
+    means = {
+        "hazard_bias": by_category(left, 0.0),
+        "hazard_attributes": by_level(old.hazard_attributes, 0.0),
+        "planned_by_all": by_level(old.planned_by_all, 0.0),
+        "planned_bias": _expect_planned(store, needs),
     }
+    for name in ("hazard_level", "hazard_score", "placement", "planned_by_size", "planned_on_display"):
+        means[name] = getattr(old, name).clone()
+    priors = {name: replace(prior, mean=means.get(name, prior.mean)) for name, prior in priors.items()}
+    sharper = ["hazard_level", "placement"] if old.categories else []
+    for name in (*sharper, "hazard_attributes", "planned_by_size"):
+        priors[name] = replace(priors[name], sd=priors[name].sd * NEW_TO_OLD)
+    return priors | {"planned_bias": replace(priors["planned_bias"], sd=torch.ones(len(model.categories)))}
 
 
 def _expect_planned(store: Store, needs: VelocityNeeds) -> Tensor:

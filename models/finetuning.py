@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from analysis import Journeys, Observations, build_journeys, clean_tracks
 from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
+from models.conversion_fitting import estimate_planned_share
 from models.encoding import EncodedJourneys, encode_journeys
+from models.hypotheses import N_HYPOTHESES, draw_hypotheses
 from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
 from models.needs import BasketBank
@@ -69,6 +71,7 @@ def finetune_model(
     observations: Observations,
     *,
     n_sessions: int | None = None,
+    n_hypotheses: int = N_HYPOTHESES,
     rng: np.random.Generator,
     config: FinetuningConfig | None = None,
 ) -> ShopperModel:
@@ -84,6 +87,8 @@ def finetune_model(
         Tracks, receipts and customer attributes of visits to it.
     n_sessions
         Learn from so many visits, drawn at random; all if left out or if there are no more.
+    n_hypotheses
+        Further readings of the same data, see `models.hypotheses`.
     rng
         Draws the visits and the order in which they are read.
     config
@@ -113,8 +118,8 @@ def finetune_model(
     logger.info("%d visits, %d of them with a receipt", len(journeys.sessions), encoded.n)
     seen = _Seen(store, journeys, encoded)
     made = _fit_made_needs(prior, seen)
-    conversion = refit_conversion(prior.conversion, encoded, store, made, rng=rng)
-    planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
+    conversion, priors = refit_conversion(prior.conversion, encoded, store, made, rng=rng)
+    planned_share = estimate_planned_share(conversion, encoded, store, rng=rng)
     made = _fit_planned_share(made, seen, planned_share)
     policy: Policy
     if isinstance(prior.policy, PaperPolicy):
@@ -124,13 +129,17 @@ def finetune_model(
             prior.policy, seen, planned_share, rng, config or FinetuningConfig()
         )
     empty = float((made.n_wanted == 0).mean())
-    return ShopperModel(
-        name=f"{prior.name}-{store.name}",
-        needs=BlendedNeeds(
-            bank=BasketBank.fit(encoded, store, planned_share, empty_share=empty),
+
+    def make_needs(share: NDArray[np.float64]) -> BlendedNeeds:
+        return BlendedNeeds(
+            bank=BasketBank.fit(encoded, store, share, empty_share=empty),
             made=made,
             bank_share=encoded.n / (encoded.n + BANK_VISITS),
-        ),
+        )
+
+    return ShopperModel(
+        name=f"{prior.name}-{store.name}",
+        needs=make_needs(planned_share),
         policy=policy,
         conversion=conversion,
         pace=_blend_pace(prior.pace, fit_pace(encoded, planned_share, store), encoded.n),
@@ -146,6 +155,18 @@ def finetune_model(
             prior.knowledge.get("policy", "layout"),
         )
         | {"kind": "fine-tuned", "prior": prior.name, "prior_knowledge": _shorten(prior.knowledge)},
+        hypotheses=()
+        if policy.buys
+        else draw_hypotheses(
+            conversion,
+            planned_share,
+            encoded,
+            store,
+            priors=priors,
+            make_needs=make_needs,
+            rng=rng,
+            n=n_hypotheses,
+        ),
     )
 
 

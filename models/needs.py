@@ -8,7 +8,7 @@ those of the receipts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,6 +52,19 @@ class Needs(Protocol):
         ...
 
 
+class ObservedNeeds(Needs, Protocol):
+    """Needs taken from baskets that were observed, of which it is not certain what was planned."""
+
+    @property
+    def line_shares(self) -> NDArray[np.float64]:
+        """Chance that each line of the observed baskets was planned, shape (n_lines,)."""
+        ...
+
+    def replan(self, line_shares: NDArray[np.float64]) -> ObservedNeeds:
+        """Take other chances, shape (n_lines,)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class BasketBank:
     """Observed baskets to draw from; a line holds SKU id, units and the chance that it was planned."""
@@ -86,6 +99,15 @@ class BasketBank:
             qty=journeys.pick_qty[order],
             planned_share=planned_share[row, store.sku_category[sku]],
         )
+
+    @property
+    def line_shares(self) -> NDArray[np.float64]:
+        """Chance that each line was planned; see `ObservedNeeds`."""
+        return self.planned_share
+
+    def replan(self, line_shares: NDArray[np.float64]) -> BasketBank:
+        """Take other chances that the lines were planned."""
+        return replace(self, planned_share=line_shares)
 
     @property
     def n(self) -> int:

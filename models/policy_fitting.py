@@ -18,6 +18,7 @@ from models.encoding import EncodedJourneys
 from models.gpt2_pointer import GPT2Pointer, PointerConfig
 from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
+from models.network_finetuning import FinetuningConfig, extend_attributes, finetune_network
 from models.paper.network import LANGUAGE_PRESETS
 from models.policies import check_policy
 from models.policy import Policy
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 History = list[dict[str, float]]  # of each epoch `training` and `validation` loss
 
 
+PRETRAINED = Path(__file__).parent / "bundled" / "multistore" / "policy"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingPreset:
     """Size of the network and length of its training."""
@@ -36,14 +40,13 @@ class TrainingPreset:
     policy: PolicyTrainingConfig
 
 
-PRESETS: dict[str, TrainingPreset] = {
+# `small` starts from the bundled multi-store network, which reads layouts already; the others from nothing.
+PRESETS: dict[str, TrainingPreset | FinetuningConfig] = {
     "tiny": TrainingPreset(
         network={"n_embd": 32, "n_layer": 1, "n_head": 2, "n_relation": 16},
         policy=PolicyTrainingConfig(n_steps=200),
     ),
-    "small": TrainingPreset(
-        network={"n_embd": 96, "n_layer": 3, "n_head": 2, "n_relation": 48}, policy=PolicyTrainingConfig()
-    ),
+    "small": FinetuningConfig(),
     "base": TrainingPreset(
         network={"n_embd": 128, "n_layer": 4, "n_head": 2, "n_relation": 64},
         policy=PolicyTrainingConfig(n_steps=3000, learning_rate=1.5e-3),
@@ -147,16 +150,21 @@ def _fit_layout_policy(
     observed: Observed, preset: str, rng: np.random.Generator
 ) -> tuple[LayoutPolicy, History]:
     chosen, attributes = PRESETS[preset], observed.attributes
-    with torch.random.fork_rng():
-        torch.manual_seed(int(rng.integers(2**31)))
-        network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **chosen.network))
+    seen = observed.encoded.attributes
+    if isinstance(chosen, FinetuningConfig):
+        start = LayoutPolicy.from_pretrained(PRETRAINED)
+        network, attributes = extend_attributes(start.network, start.attributes, seen)
+    else:
+        with torch.random.fork_rng():
+            torch.manual_seed(int(rng.integers(2**31)))
+            network = GPT2Pointer(PointerConfig(n_levels=attributes.n_levels, **chosen.network))
     training = TrainingStore(
-        view_layout(observed.store),
-        observed.encoded,
-        observed.planned_share,
-        attributes.encode(observed.encoded.attributes),
+        view_layout(observed.store), observed.encoded, observed.planned_share, attributes.encode(seen)
     )
-    history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
+    if isinstance(chosen, FinetuningConfig):
+        history = finetune_network(network, training, rng=rng, config=chosen)
+    else:
+        history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
     return LayoutPolicy(network, attributes), history
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from layouts import ModelError
 from models.conversion import ConversionModel
+from models.hypotheses import Hypothesis, load_hypotheses, save_hypotheses
 from models.layout_view import LayoutView
 from models.needs import Needs
 from models.policies import load_policy
@@ -19,14 +20,23 @@ from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 1  # of the model folder
+FORMAT = 2  # of the model folder
 
 
 class Conversion(Protocol):
-    """How noticed shelves become unplanned purchases."""
+    """How noticed shelves become unplanned purchases.
+
+    What was noticed of a category, times `compute_hazard` and summed, raised to the power `habituation` and
+    times the appetite, is the hazard of having bought of it.
+    """
+
+    @property
+    def habituation(self) -> float:
+        """1 if every look counts alike; below 1 the first ones count most."""
+        ...
 
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:
-        """Hazard per notice, shape (n_zones, n_categories)."""
+        """Per notice, shape (n_zones, n_categories)."""
         ...
 
     def compute_appetite(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -65,13 +75,15 @@ class ShopperModel:
     name
         For results and reports.
     needs, policy, conversion, pace
-        The parts.
+        The parts; needs and conversion are the best reading of the data.
     hourly_share
         Share of the shoppers who enter in each hour of the clock, 24 values.
     shoppers_per_day
         As observed.
     knowledge
         What it was trained on, for the card and for judging whether an edit is within what it can speak for.
+    hypotheses
+        Other readings of needs and conversion; none if nothing was left open.
     """
 
     name: str
@@ -82,9 +94,17 @@ class ShopperModel:
     hourly_share: tuple[float, ...]
     shoppers_per_day: float
     knowledge: dict[str, Any]
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+    def for_replication(self, replication: int) -> ShopperModel:
+        """The model under one of its hypotheses, taken in turn; itself if it has none."""
+        if not self.hypotheses:
+            return self
+        chosen = self.hypotheses[replication % len(self.hypotheses)]
+        return replace(self, needs=chosen.needs, conversion=chosen.conversion, hypotheses=())
 
     def save_pretrained(self, folder: Path) -> None:
-        """Write the model: one folder for each part, `config.json` and the card `README.md`.
+        """Write the model: one folder for each part, and `config.json`.
 
         Raises
         ------
@@ -98,6 +118,8 @@ class ShopperModel:
                     f"model {self.name!r}, {name}: a {type(part).__name__} cannot be saved; train one"
                 )
             part.save_pretrained(folder / name)
+        if self.hypotheses:
+            save_hypotheses(self.hypotheses, folder / "hypotheses")
         write_config(
             folder,
             {
@@ -107,6 +129,7 @@ class ShopperModel:
                 "hourly_share": list(self.hourly_share),
                 "shoppers_per_day": self.shoppers_per_day,
                 "knowledge": self.knowledge,
+                "n_hypotheses": len(self.hypotheses),
             },
         )
 
@@ -127,6 +150,10 @@ class ShopperModel:
             policy = load_policy(folder / "policy")
         with reading_part(folder / "conversion"):
             conversion = ConversionModel.from_pretrained(folder / "conversion")
+        hypotheses: tuple[Hypothesis, ...] = ()
+        if config["n_hypotheses"]:
+            with reading_part(folder / "hypotheses"):
+                hypotheses = load_hypotheses(folder / "hypotheses", needs)
         return cls(
             name=config["name"],
             needs=needs,
@@ -136,6 +163,7 @@ class ShopperModel:
             hourly_share=tuple(config["hourly_share"]),
             shoppers_per_day=float(config["shoppers_per_day"]),
             knowledge=config["knowledge"],
+            hypotheses=hypotheses,
         )
 
 
@@ -157,6 +185,7 @@ def _check_config(config: dict[str, Any], folder: Path) -> None:
         and len(share) == 24
         and all(_is_number(v) and v >= 0 for v in share),
         "shoppers_per_day": _is_number(config.get("shoppers_per_day")) and config["shoppers_per_day"] > 0,
+        "n_hypotheses": isinstance(config.get("n_hypotheses"), int),
         "knowledge": isinstance(places, dict) and all(isinstance(v, list) for v in places.values()),
     }
     wrong = [name for name, right in is_right.items() if not right]

@@ -20,7 +20,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-MODEL_PARTS = (CONFIG_FILE, "README.md", "needs", "policy", "conversion")  # of a model folder
+MODEL_PARTS = (CONFIG_FILE, "README.md", "needs", "policy", "conversion", "hypotheses")  # of a model folder
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 from analysis import Observations, build_journeys, clean_tracks
 from layouts import ObservationError, Store, writing_folder
 from models.conversion import ConversionModel
+from models.conversion_fitting import estimate_planned_share, fit_conversion, publish_priors
 from models.encoding import encode_journeys
+from models.hypotheses import N_HYPOTHESES, Hypothesis, draw_hypotheses
 from models.needs import BasketBank
 from models.policy_fitting import Observed, check_preset, fit_policy
 from models.shopper_model import ShopperModel
@@ -37,6 +39,7 @@ def fit_model(
     preset: str = "small",
     checkpoints: Path | None = None,
     min_journeys: int = MIN_JOURNEYS,
+    n_hypotheses: int = N_HYPOTHESES,
     rng: np.random.Generator,
 ) -> ShopperModel:
     """Learn a store's shoppers from its tracks and receipts.
@@ -55,6 +58,8 @@ def fit_model(
         Folder in which the paper policy's training is kept and from which it goes on.
     min_journeys
         Refuse to learn from fewer; lower it only to see how a model from next to nothing fails.
+    n_hypotheses
+        Further readings of the same data, from which an A/B run takes what the model does not know.
     rng
         Draws the initial weights, the order of the journeys and what is dropped from them.
 
@@ -78,21 +83,35 @@ def fit_model(
         )
     logger.info("%d journeys with receipts, %d stops", encoded.n, int((encoded.zone >= 0).sum()))
     attributes = AttributeCoder.fit(encoded.attributes)
-    conversion = ConversionModel(store.categories, tuple(store.sku_index), attributes).fit(
-        encoded, store, rng=rng
-    )
-    planned_share = conversion.compute_planned_share(encoded, store, rng=rng)
+    conversion = ConversionModel(store.categories, tuple(store.sku_index), attributes)
+    fit_conversion(conversion, encoded, store, rng=rng)
+    planned_share = estimate_planned_share(conversion, encoded, store, rng=rng)
+    empty = estimate_empty_share(journeys)
+    needs = BasketBank.fit(encoded, store, planned_share, empty_share=empty)
     observed = Observed(store, positions, journeys, encoded, planned_share, attributes)
     fitted, history = fit_policy(policy, observed, preset=preset, rng=rng, checkpoints=checkpoints)
+    hypotheses: tuple[Hypothesis, ...] = ()
+    if not fitted.buys:
+        hypotheses = draw_hypotheses(
+            conversion,
+            planned_share,
+            encoded,
+            store,
+            priors=publish_priors(conversion),
+            make_needs=lambda share: BasketBank.fit(encoded, store, share, empty_share=empty),
+            rng=rng,
+            n=n_hypotheses,
+        )
     return ShopperModel(
         name=f"{store.name}-{preset}" if policy == "layout" else f"{store.name}-{policy}",
-        needs=BasketBank.fit(encoded, store, planned_share, empty_share=estimate_empty_share(journeys)),
+        needs=needs,
         policy=fitted,
         conversion=conversion,
         pace=fit_pace(encoded, planned_share, store),
         hourly_share=count_hourly_share(journeys.sessions["entry_ts"]),
         shoppers_per_day=count_shoppers_per_day(journeys.sessions["entry_ts"]),
         knowledge=describe_knowledge(store, journeys, encoded, planned_share, preset, history, policy),
+        hypotheses=hypotheses,
     )
 
 

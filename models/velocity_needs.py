@@ -183,6 +183,15 @@ class BlendedNeeds:
     made: VelocityNeeds
     bank_share: float
 
+    @property
+    def line_shares(self) -> NDArray[np.float64]:
+        """Chance that each observed line was planned; see `ObservedNeeds`."""
+        return self.bank.planned_share
+
+    def replan(self, line_shares: NDArray[np.float64]) -> BlendedNeeds:
+        """Take other chances that the observed lines were planned."""
+        return replace(self, bank=self.bank.replan(line_shares))
+
     def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
         """Draw from the one or the other; see `Needs`."""
         u = np.asarray(u, dtype=float)

@@ -15,6 +15,7 @@ from analysis import compute_lift
 from layouts import ConfigError, Store
 from models import ShopperModel
 from scenarios.execution import Execution
+from scenarios.model_error import estimate_error
 from scenarios.monte_carlo import Job, RunConfig, Task, describe_run
 from scenarios.parts import Parts
 from scenarios.report_data import KPIS
@@ -139,15 +140,14 @@ def compare(
         config, stopped = replace(config, n_replications=parts.n_replications), {"stopping": how}
     totals = collect_totals(parts, stores)
     by_layout = {store.name: totals[totals["layout"] == store.name] for store in stores}
+    lifts = [_compare(by_layout, stores[0], store, model) for store in stores[1:]]
     answers = [
         {
             "variant": summarise_layout(totals, store.name),
-            "lift": {
-                kpi: asdict_lift(by_layout[stores[0].name][kpi], by_layout[store.name][kpi]) for kpi in KPIS
-            },
+            "lift": lift,
             "support": asdict(judge_support(stores[0], store, model.knowledge)),
         }
-        for store in stores[1:]
+        for store, lift in zip(stores[1:], lifts, strict=True)
     ]
     result = (
         describe_run(model, stores, config) | stopped | {"control": summarise_layout(totals, stores[0].name)}
@@ -180,9 +180,28 @@ def name_apart(stores: list[Store]) -> list[Store]:
     return apart
 
 
-def asdict_lift(control: pd.Series, variant: pd.Series) -> dict[str, Any]:
-    """Lift of one figure in the form of `result.json`; relative to a control of 0 it is null."""
-    lift = compute_lift(control.to_numpy(), variant.to_numpy())
+def _compare(
+    by_layout: Mapping[str, pd.DataFrame], control: Store, variant: Store, model: ShopperModel
+) -> dict[str, Any]:
+    """Lift of every figure, with all that its interval has to cover."""
+    before, after = by_layout[control.name], by_layout[variant.name]
+    n_hypotheses = max(len(model.hypotheses), 1)
+    error = estimate_error(control, variant) if model.hypotheses else 0.0
+    return {
+        kpi: asdict_lift(before[kpi], after[kpi], n_hypotheses=n_hypotheses, relative_error=error)
+        for kpi in KPIS
+    }
+
+
+def asdict_lift(
+    control: pd.Series, variant: pd.Series, *, n_hypotheses: int = 1, relative_error: float = 0.0
+) -> dict[str, Any]:
+    """Lift of one figure in the form of `result.json`; relative to a control of 0 it is null.
+
+    `relative_error` is the standard deviation of what no hypothesis covers, as a share of the control.
+    """
+    error_sd = relative_error * abs(float(control.mean()))
+    lift = compute_lift(control.to_numpy(), variant.to_numpy(), n_hypotheses=n_hypotheses, error_sd=error_sd)
     return {
         "mean": lift.mean,
         "ci95": list(lift.ci95),

@@ -65,8 +65,11 @@ class RunConfig:
 def simulate_replication(
     store: Store, model: ShopperModel, replication: int, config: RunConfig
 ) -> ReplicationTables:
-    """Live one replication: who comes, what they decide, how it goes; a pure function of its arguments."""
-    luck = Luck(config.seed, replication)
+    """Live one replication: who comes, what they decide, how it goes; a pure function of its arguments.
+
+    A model that leaves something open is read anew in each replication, see `ShopperModel.hypotheses`.
+    """
+    luck, model = Luck(config.seed, replication), model.for_replication(replication)
     population, baskets = draw_population(model, store, config.n_shoppers, luck)
     itineraries = plan_itineraries(model, store, baskets, config.n_shoppers, luck)
     living = StoreModel(store, population, itineraries, config=config.simulation, luck=luck)

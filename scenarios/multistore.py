@@ -171,6 +171,8 @@ def _draw_behaviour(rng: np.random.Generator) -> ReferenceBehaviour:
 class _NothingUnplanned:
     """A conversion model that sells nothing."""
 
+    habituation = 1.0
+
     def compute_hazard(self, view: Any) -> NDArray[np.float64]:
         return np.zeros((view.n_zones, len(view.store.categories)))
 

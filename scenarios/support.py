@@ -44,10 +44,10 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
         reasons.append(f"{category} was never seen in a zone of type {zone_type}")
     unknown = sorted({sku.category for sku in variant.skus} - set(seen)) if seen else []
     low += [f"the category {category} was never sold in the data" for category in unknown]
-    if _geometry(control) != _geometry(variant):
+    if not has_same_geometry(control, variant):
         medium.append("walls, fixtures, doors or tills differ, so people will walk where they never did")
     medium += _catalogue_changes(control, variant)
-    moved = _moved_share(control, variant)
+    moved = compute_moved_share(control, variant)
     if moved > MUCH_MOVED:
         medium.append(
             f"goods that make {moved:.0%} of the units sold stand elsewhere; "
@@ -88,13 +88,18 @@ def _places(store: Store) -> set[tuple[str, str]]:
     return {(category[item.sku_id], zone_type[item.zone_id]) for item in store.placements}
 
 
+def has_same_geometry(control: Store, variant: Store) -> bool:
+    """Tell whether walls, fixtures, doors and tills stand where they stood."""
+    return _geometry(control) == _geometry(variant)
+
+
 def _geometry(store: Store) -> frozenset[str]:
     shapes = [store.floor, *store.obstacles, *(fixture.polygon for fixture in store.fixtures)]
     points = [door.xy for door in (*store.entrances, *store.exits)] + [till.xy for till in store.checkouts]
     return frozenset(shape.normalize().wkt for shape in shapes) | frozenset(map(str, points))
 
 
-def _moved_share(control: Store, variant: Store) -> float:
+def compute_moved_share(control: Store, variant: Store) -> float:
     """Share of the units sold (by velocity) of SKUs that stand in other or more places than before."""
     before, after = _places_of_skus(control), _places_of_skus(variant)
     kept = [sku for sku in control.skus if sku.sku_id in after]

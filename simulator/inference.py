@@ -141,8 +141,9 @@ class _Cohort:
         self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
         self.closed = np.zeros((n, n_categories), dtype=bool)  # categories on the list or already bought
         self.closed[self.line_row, view.store.sku_category[self.sku]] = True
-        self.appetite = model.conversion.compute_appetite(attributes)
         self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
+        appetite = model.conversion.compute_appetite(attributes)[:, None]
+        self.enough = (self.impulse.threshold / appetite) ** (1.0 / model.conversion.habituation)
         self.met = np.zeros((n, n_categories))
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
@@ -280,8 +281,8 @@ class _Cohort:
 
     def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
         """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
-        self.met[rows] += self.appetite[rows, None] * hazard
-        at, category = np.nonzero((self.met[rows] >= self.impulse.threshold[rows]) & ~self.closed[rows])
+        self.met[rows] += hazard
+        at, category = np.nonzero((self.met[rows] >= self.enough[rows]) & ~self.closed[rows])
         self.closed[rows[at], category] = True
         return at, category
 
@@ -308,7 +309,7 @@ class _Cohort:
 class _ImpulseLuck:
     """Luck of every shopper with every category, should it be met unplanned; all (n, n_categories)."""
 
-    threshold: FloatArray  # exponential: bought when the hazards met add up to it
+    threshold: FloatArray  # exponential: bought when the hazard of what was met comes up to it
     where: FloatArray
     sku: FloatArray
     units: FloatArray

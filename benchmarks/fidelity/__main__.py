@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.common import CACHE, add_data_option, print_table, write_result
 from benchmarks.fidelity.cases import PUBLISHED
-from benchmarks.fidelity.judging import Task, judge
+from benchmarks.fidelity.judging import Task, judge, log_to_stderr
 from benchmarks.fidelity.predictors import find_predictor, list_predictors
 from benchmarks.fidelity.scores import Judged, score_by_kind, score_predictions, take_median_over_stores
 from benchmarks.fidelity.worlds import FAMILIES, N_OBSERVED, N_TRUTH
@@ -156,18 +156,12 @@ def run(tasks: list[Task], *, n_workers: int) -> list[dict[str, Any]]:
     """Judge all cases, in processes of their own if there are several workers; in the order of the tasks."""
     if n_workers == 1:
         return [judge(task) for task in tqdm(tasks, unit="case", disable=None)]
-    with ProcessPoolExecutor(n_workers, get_context("spawn"), initializer=_log_to_stderr) as pool:
+    with ProcessPoolExecutor(n_workers, get_context("spawn"), initializer=log_to_stderr) as pool:
         futures = {pool.submit(judge, task): index for index, task in enumerate(tasks)}
         done: dict[int, dict[str, Any]] = {}
         for future in tqdm(as_completed(futures), total=len(tasks), unit="case", disable=None):
             done[futures[future]] = future.result()
     return [done[index] for index in range(len(tasks))]
-
-
-def _log_to_stderr() -> None:
-    """Let a worker say what it has finished."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("benchmarks").setLevel(logging.INFO)
 
 
 def score_family(cases: list[dict[str, Any]], predictors: tuple[str, ...]) -> dict[str, Any]:

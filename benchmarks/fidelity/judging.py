@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -72,6 +73,12 @@ class Task:
         if self.folder is not None:
             return Market.open(self.folder)
         return draw_world(self.family, self.seed, n_observed=self.n_observed, n_truth=self.n_truth)
+
+
+def log_to_stderr() -> None:
+    """Let a worker process say what it has finished."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("benchmarks").setLevel(logging.INFO)
 
 
 def judge(task: Task) -> dict[str, Any]:

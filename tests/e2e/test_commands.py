@@ -57,8 +57,9 @@ def test_a_model_is_a_folder_of_parts_and_a_card(trained: Path) -> None:
         "needs",
         "policy",
         "conversion",
+        "hypotheses",
     }
-    for part in ("needs", "policy", "conversion"):
+    for part in ("needs", "policy", "conversion", "hypotheses/conversion-0"):
         assert {path.name for path in (trained / part).iterdir()} == {"config.json", "model.safetensors"}
         assert (trained / part / "model.safetensors").stat().st_mode & 0o444 == 0o444  # for everybody to read
     card = (trained / "README.md").read_text()

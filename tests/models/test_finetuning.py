@@ -64,7 +64,7 @@ def test_a_model_of_no_store_sells_everything_at_the_common_level(everywhere, co
 
     hazard = everywhere.conversion.compute_hazard(view_layout(corner_shop)).sum(axis=0)
     assert (hazard > 0).all()
-    assert 0.2 < hazard.mean() / np.exp(HAZARD_LEVEL[0]) < 5
+    assert 0.2 < hazard.mean() / np.exp(HAZARD_LEVEL) < 5
 
 
 def test_eight_visits_do_not_make_a_model_collapse(everywhere, corner_shop, observations):

@@ -34,7 +34,7 @@ def short_training():
 
 @pytest.fixture(scope="module")
 def fitted(corner_shop, observations):
-    return fit_model(corner_shop, observations, preset="tiny", rng=np.random.default_rng(3))
+    return fit_model(corner_shop, observations, preset="tiny", n_hypotheses=2, rng=np.random.default_rng(3))
 
 
 def test_a_fitted_model_can_shop(fitted, corner_shop):
@@ -69,7 +69,7 @@ def test_pace_and_arrivals_are_those_observed(fitted):
 def test_fitting_is_repeatable_to_the_bit_and_leaves_torchs_own_luck_alone(fitted, corner_shop, observations):
     torch.manual_seed(12)
     before = torch.get_rng_state()
-    again = fit_model(corner_shop, observations, preset="tiny", rng=np.random.default_rng(3))
+    again = fit_model(corner_shop, observations, preset="tiny", n_hypotheses=2, rng=np.random.default_rng(3))
     assert torch.equal(torch.get_rng_state(), before)
     for one, other in (
         (fitted.policy.network, again.policy.network),

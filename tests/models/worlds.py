@@ -57,6 +57,7 @@ def make_conversion(store: Store, *, seed: int = 0, hazard_bias: float = -3.0) -
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         model.hazard_bias.fill_(hazard_bias)
+        model.log_habituation.fill_(0.0)
         model.appeal.normal_(0.0, 0.3, generator=generator)
         model.hazard_attributes.normal_(0.0, 0.3, generator=generator)
         model.units[:, 0], model.units[:, 1] = 0.7, 0.3

@@ -8,22 +8,23 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis import Observations
+from analysis import Observations, compute_lift
 from benchmarks.fidelity.predictors import Prediction
 from benchmarks.fidelity.worlds import compare_profit, decide_profit
 from layouts import Store
 from models import ShopperModel, fit_model
+from scenarios.model_error import estimate_error
 
 FloatArray = npt.NDArray[np.floating]
 
-N_SIMULATED, SEED = 6000, 5
+N_SIMULATED, N_REPLICATIONS, SEED = 8000, 16, 5
 SAME_PLACE_M = 0.5
 Z_95 = 1.96
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedLift:
-    """A model that predicts by simulation; its interval is that of the simulated shoppers' luck alone.
+    """A model that predicts by simulation, with the interval that an A/B run would give.
 
     Attributes
     ----------
@@ -39,14 +40,29 @@ class SimulatedLift:
     def predict(self, control: Store, variant: Store) -> Prediction:
         """Let the same shoppers decide in both layouts."""
         variant = name_by_place(control, variant) if self.is_place_bound else variant
-        profits = [_earn(self.model, store) for store in (control, variant)]
-        mean, se = compare_profit(*profits)
-        return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
+        before, after = (_earn(self.model, store) for store in (control, variant))
+        if not self.model.hypotheses:
+            mean, se = compare_profit(before.ravel(), after.ravel())
+            return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
+        lift = compute_lift(
+            before.mean(axis=1),
+            after.mean(axis=1),
+            n_hypotheses=len(self.model.hypotheses),
+            error_sd=estimate_error(control, variant) * before.mean(),
+        )
+        base = float(before.mean())
+        return Prediction(lift.mean / base, lift.ci95[0] / base, lift.ci95[1] / base)
 
 
 @lru_cache(maxsize=2)  # the control is asked for again with each edit
 def _earn(model: ShopperModel, store: Store) -> FloatArray:
-    return decide_profit(model, store, N_SIMULATED, SEED)
+    """Profit per shopper, shape (n_replications, n_shoppers)."""
+    return np.stack(
+        [
+            decide_profit(model.for_replication(r), store, N_SIMULATED // N_REPLICATIONS, SEED, replication=r)
+            for r in range(N_REPLICATIONS)
+        ]
+    )
 
 
 def fit_policy(

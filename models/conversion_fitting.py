@@ -1,0 +1,367 @@
+"""How a conversion model learns from receipts and journeys, and what it believed before it did.
+
+Every receipt line was either planned or met on the way. For the first line of each bought category, both
+are written down with the place and the article (z, s) at which it was taken:
+
+    P(bought, z, s) = planned q_s p_z|s + (1 - planned) (1 - exp(-H)) (hazard_z E_z / H) a_zs / a_zc
+
+H = sum_z hazard_z E_z; q_s is the article's share in its category, p_z|s which of its places somebody who
+had planned it takes it from (one weight tells displays from shelves). So what displays sell is learned from
+purchases that were found there by those who would have had no need, not from all that was taken there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from layouts import DISPLAY_TYPES, Store
+from models.conversion import (
+    HAZARD_LEVEL,
+    HAZARD_SCORE,
+    LOG_HABITUATION,
+    MAX_UNITS,
+    PLANNED_BIAS,
+    ConversionModel,
+)
+from models.encoding import EncodedJourneys, compute_exposures, drop_stops_for, keep_planned_stops
+from models.layout_view import LayoutView, view_layout
+from models.placement import PRIORS
+
+N_TURNS = 5  # of drawing what was planned and fitting to it
+N_FIRST_ITERATIONS, N_ITERATIONS = 150, 60  # of L-BFGS
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """Normal prior of one parameter: mean of its shape, standard deviation."""
+
+    mean: Tensor
+    sd: Tensor
+
+
+Priors = Mapping[str, Anchor]  # by name of the parameter; that of `hazard_bias` is of what is left of it
+SPREAD: dict[str, float] = {  # standard deviations of the published priors
+    "hazard_level": 1.5,
+    "hazard_score": 0.3,
+    "hazard_bias": 0.6,  # between categories
+    "hazard_attributes": 0.3,
+    "log_habituation": 0.3,
+    "appeal": 0.5,
+    "planned_bias": 3.0,
+    "planned_attributes": 0.5,
+    "planned_basket": 1.0,
+    "planned_by_all": 1.0,
+    "planned_by_size": 2.0,
+    # Goods that stand together are met together: wide affinities would take unplanned purchases for needs.
+    "planned_others": 0.05,
+    "planned_on_display": 1.0,
+}
+
+
+def publish_priors(model: ConversionModel) -> dict[str, Anchor]:
+    """What is believed of a store of which nothing is known."""
+    mean = {
+        "log_habituation": LOG_HABITUATION,
+        "hazard_level": HAZARD_LEVEL,
+        "hazard_score": HAZARD_SCORE,
+        "planned_bias": PLANNED_BIAS,
+    }
+    priors = {
+        name: Anchor(
+            torch.full_like(values, mean.get(name, 0.0)), torch.full_like(values, SPREAD.get(name, 1.0))
+        )
+        for name, values in model.named_parameters()
+        if name != "placement"
+    }
+    return priors | {"placement": Anchor(*torch.tensor(list(PRIORS.values())).T)}
+
+
+def draw_priors(priors: Priors, rng: np.random.Generator) -> dict[str, Anchor]:
+    """Move every mean by chance as far as its spread allows, and draw how far categories may differ.
+
+    Fitted to visits weighted by chance as well, a model is then one of those that the data and what was
+    believed before leave open (randomise, then maximise).
+    """
+    wider = {
+        "planned_others": math.exp(rng.normal(0.0, 0.7)),
+        "hazard_bias": math.exp(rng.normal(0.0, 0.2)),
+    }
+    drawn = {}
+    for name, prior in priors.items():
+        sd = prior.sd * wider.get(name, 1.0)
+        noise = torch.from_numpy(rng.normal(size=tuple(prior.mean.shape)).astype(np.float32))
+        drawn[name] = Anchor(prior.mean + sd * noise, sd)
+    return drawn
+
+
+def fit_conversion(
+    model: ConversionModel,
+    journeys: EncodedJourneys,
+    store: Store,
+    *,
+    rng: np.random.Generator,
+    priors: Priors | None = None,
+    weights: NDArray[np.floating] | None = None,
+    share: NDArray[np.float64] | None = None,
+    n_turns: int = N_TURNS,
+) -> ConversionModel:
+    """Learn from journeys with receipts in `store`, in place.
+
+    What was planned and what follows from it take turns (stochastic expectation maximisation): the
+    stops made for unplanned purchases are on the way to planned ones, so they must not count as the way
+    itself. They are drawn by the present shares and taken out before exposures are computed; the
+    coefficients then maximise the penalised likelihood, and the shares move halfway to what these say.
+
+    Parameters
+    ----------
+    model
+        Its parameters are where the search starts.
+    journeys
+        What was observed.
+    store
+        Where.
+    rng
+        Draws what was planned.
+    priors
+        Normal priors of the parameters; the published ones if left out.
+    weights
+        How often each journey counts, shape (n,); once if left out.
+    share
+        Chance that each category was planned where the search starts, shape (n, n_categories); all of what
+        was bought if left out.
+    n_turns
+        Turns of drawing and fitting.
+
+    Returns
+    -------
+    model
+        The same, for evaluation.
+    """
+    priors, view = priors or publish_priors(model), view_layout(store)
+    for turn in tqdm(range(n_turns), desc="purchases", unit="turn", disable=None, leave=False):
+        stays = journeys.zone >= 0 if share is None else keep_planned_stops(journeys, share, store, rng)
+        data = PurchaseData.of(model, journeys, view, stays, weights)
+        _maximise(model, data, priors, N_FIRST_ITERATIONS if share is None else N_ITERATIONS)
+        new = _infer_planned(model, data)
+        share = new if share is None or not turn else (share + new) / 2.0
+    model.units.copy_(torch.from_numpy(_units_by_category(journeys, store)))
+    return model.eval()
+
+
+def estimate_planned_share(
+    model: ConversionModel,
+    journeys: EncodedJourneys,
+    store: Store,
+    *,
+    rng: np.random.Generator,
+    share: NDArray[np.float64] | None = None,
+    n_turns: int = N_TURNS,
+) -> NDArray[np.float64]:
+    """P(planned | bought) by shopper and category of the store, (n, n_categories); 0 if not bought.
+
+    Found in turns, as in `fit_conversion`, from `share` on.
+    """
+    view = view_layout(store)
+    share = journeys.bought_categories(store).astype(float) if share is None else share
+    for turn in range(n_turns):
+        stays = keep_planned_stops(journeys, share, store, rng)
+        new = _infer_planned(model, PurchaseData.of(model, journeys, view, stays))
+        share = (share + new) / 2.0 if turn else new
+    return share
+
+
+def _maximise(model: ConversionModel, data: PurchaseData, priors: Priors, n_iterations: int) -> None:
+    """Maximise the penalised likelihood (full batch, no luck)."""
+    parameters = list(model.parameters())
+    optimizer = torch.optim.LBFGS(
+        parameters,
+        max_iter=n_iterations,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=1e-3,
+        tolerance_change=1e-7,
+    )
+
+    def compute_loss() -> float:
+        optimizer.zero_grad()
+        loss = compute_negative_log_likelihood(model, data) + compute_penalty(model, priors)
+        loss.backward()
+        return loss.item()
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several add up gradients in any order, and L-BFGS makes much of the last bit
+    try:
+        optimizer.step(compute_loss)
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def compute_penalty(model: ConversionModel, priors: Priors) -> Tensor:
+    """Negative logarithm of the priors, up to a constant."""
+    total = torch.zeros(())
+    for name, values in model.named_parameters():
+        if name == "hazard_bias":
+            values = values - model.hazard_level - model.hazard_score * model.score
+        prior = priors[name]
+        total = total + 0.5 * (((values - prior.mean) / prior.sd) ** 2).sum()
+    return total
+
+
+def compute_negative_log_likelihood(model: ConversionModel, data: PurchaseData) -> Tensor:
+    """Of what each shopper bought and did not buy, and of where what was taken [nats]."""
+    logit, walked, planned, met = _explain(model, data)
+    not_bought = (nn.functional.logsigmoid(-logit) - walked) * (1 - data.bought)
+    bought = torch.logaddexp(planned, met)
+    return -((data.weights[:, None] * not_bought).sum() + (data.weights[data.row] * bought).sum())
+
+
+@torch.no_grad()
+def _infer_planned(model: ConversionModel, data: PurchaseData) -> NDArray[np.float64]:
+    _, _, planned, met = _explain(model, data)
+    share = np.zeros((len(data.bought), len(data.view.store.categories)))
+    share[data.row, data.store_category] = torch.sigmoid(planned - met).numpy()
+    return share
+
+
+def _explain(model: ConversionModel, data: PurchaseData) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logit of having planned and hazard by shopper and category; log chance of both ways to buy.
+
+    Shapes (n, n_categories) twice and (n_bought,) twice.
+    """
+    store = data.view.store
+    log_attraction = model.log_attraction(data.view)
+    attraction = model.zone_attraction(log_attraction, store)
+    rate = torch.exp(model.hazard_bias + (data.attributes @ model.hazard_attributes)[:, None])
+    power = model.log_habituation.exp()
+    walked = rate * (data.exposure @ attraction).clamp(min=1e-9) ** power
+    by_zone = data.exposure_without * attraction.T[data.category]
+    hazard = rate[data.row, data.category] * by_zone.sum(1).clamp(min=1e-9) ** power
+    logit = model.planned_logit(data.attributes, data.bought)
+    own = logit[data.row, data.category]
+    planned = nn.functional.logsigmoid(own)
+    met = nn.functional.logsigmoid(-own) + torch.log(-torch.expm1(-hazard))
+    at, zone, sku = data.placed, data.zone, data.sku
+    planned_here = _log_share(model, data)[sku] + _log_place(model, data)[zone, sku]
+    found = torch.log((by_zone[at, zone] / by_zone.sum(1)[at].clamp(min=1e-9)).clamp(min=1e-4))
+    met_here = found + log_attraction[zone, sku] - torch.log(attraction[zone, data.category[at]])
+    return logit, walked, planned.index_add(0, at, planned_here), met.index_add(0, at, met_here)
+
+
+def _log_share(model: ConversionModel, data: PurchaseData) -> Tensor:
+    """Log share of each SKU in its category, wherever it stands, (n_skus,)."""
+    store = data.view.store
+    own = model.own_appeal(store)
+    category = torch.tensor(store.sku_category)
+    total = torch.zeros(len(store.categories)).index_add(0, category, own.exp())
+    return own - torch.log(total)[category]
+
+
+def _log_place(model: ConversionModel, data: PurchaseData) -> Tensor:
+    """Log chance that somebody who had planned a SKU takes it from each zone, (n_zones, n_skus)."""
+    weight = model.planned_on_display * data.is_display
+    total = data.stands.T @ weight.exp()
+    return weight[:, None] - torch.log(total.clamp(min=1e-9))[None]
+
+
+@dataclass(frozen=True, eq=False)
+class PurchaseData:
+    """Tensors of one turn: exposures on the way as it stays, and without the stops for what was bought.
+
+    Attributes
+    ----------
+    view
+        The store.
+    attributes, bought, exposure, weights
+        By shopper: customer attributes, categories bought, notices of each zone, how often they count.
+    row, category, store_category, exposure_without
+        By bought category: shopper, index in the model and in the store, notices without its stops.
+    placed, zone, sku
+        Of those whose first line was taken where it stands: which they are, the place and the article.
+    stands, is_display
+        Whether a SKU stands in a zone, and a zone is a display; as numbers.
+    """
+
+    view: LayoutView
+    attributes: Tensor
+    bought: Tensor
+    exposure: Tensor
+    weights: Tensor
+    row: Tensor
+    category: Tensor
+    store_category: NDArray[np.int64]
+    exposure_without: Tensor
+    placed: Tensor
+    zone: Tensor
+    sku: Tensor
+    stands: Tensor
+    is_display: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        model: ConversionModel,
+        journeys: EncodedJourneys,
+        view: LayoutView,
+        stays: NDArray[np.bool_],
+        weights: NDArray[np.floating] | None = None,
+    ) -> PurchaseData:
+        """Collect what a turn needs; `stays` says which stops were there without unplanned purchases."""
+        store = view.store
+        index = np.array([model.categories.index(name) for name in store.categories])
+        bought = journeys.bought_categories(store)
+        row, category = np.nonzero(bought)
+        in_model = np.zeros((journeys.n, len(model.categories)), dtype=np.float32)
+        in_model[:, index] = bought
+        zone, dwell_s = np.where(stays, journeys.zone, -1), journeys.dwell_s
+        without = np.where(stays[row], drop_stops_for(journeys, row, category, store), -1)
+        line = _first_lines(journeys, store)
+        pick_zone = journeys.zone[journeys.pick_row[line], journeys.pick_stop[line]]
+        pick_sku = journeys.pick_sku[line]
+        placed = np.flatnonzero(store.stands[pick_zone, pick_sku])
+        is_display = [zone.zone_type in DISPLAY_TYPES for zone in store.zones]
+        count = np.ones(journeys.n) if weights is None else weights
+        return cls(
+            view=view,
+            attributes=model.attributes.one_hot(model.attributes.encode(journeys.attributes)),
+            bought=torch.from_numpy(in_model),
+            exposure=torch.from_numpy(compute_exposures(zone, dwell_s, view)),
+            weights=torch.from_numpy(np.asarray(count, dtype=np.float32)),
+            row=torch.from_numpy(row),
+            category=torch.from_numpy(index[category]),
+            store_category=category,
+            exposure_without=torch.from_numpy(compute_exposures(without, dwell_s[row], view)),
+            placed=torch.from_numpy(placed),
+            zone=torch.from_numpy(pick_zone[placed]),
+            sku=torch.from_numpy(pick_sku[placed]),
+            stands=torch.from_numpy(store.stands.astype(np.float32)),
+            is_display=torch.tensor(is_display, dtype=torch.float32),
+        )
+
+
+def _first_lines(journeys: EncodedJourneys, store: Store) -> NDArray[np.int64]:
+    """Receipt line that came first of each bought category, ordered by shopper and category."""
+    category = store.sku_category[journeys.pick_sku]
+    order = np.lexsort((journeys.pick_stop, category, journeys.pick_row))
+    code = journeys.pick_row[order] * len(store.categories) + category[order]
+    first: NDArray[np.int64] = order[np.unique(code, return_index=True)[1]]
+    return first
+
+
+def _units_by_category(journeys: EncodedJourneys, store: Store) -> NDArray[np.float32]:
+    """Distribution of the units bought of a category, given that it was bought; one unit where never seen."""
+    n_categories = len(store.categories)
+    code = journeys.pick_row * n_categories + store.sku_category[journeys.pick_sku]
+    pair, inverse = np.unique(code, return_inverse=True)
+    units = np.bincount(inverse, journeys.pick_qty).astype(int).clip(1, MAX_UNITS)
+    table = np.zeros((n_categories, MAX_UNITS))
+    np.add.at(table, (pair % n_categories, units - 1), 1.0)
+    table[table.sum(1) == 0, 0] = 1.0
+    return (table / table.sum(1, keepdims=True)).astype(np.float32)
