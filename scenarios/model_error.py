@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from layouts import DISPLAY_TYPES, Store
-from scenarios.support import compute_moved_share, has_same_geometry
+from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift for each kind of change at its full extent.
-ERROR_SD = {"goods": 0.0120, "displays": 0.0093, "geometry": 0.0133}
+ERROR_SD = {"goods": 0.0161, "displays": 0.0085, "ways": 0.0465}
 
 
 def estimate_error(control: Store, variant: Store) -> float:
@@ -27,14 +29,35 @@ def measure_change(control: Store, variant: Store) -> dict[str, float]:
     """How much of a store an edit changes, each from 0 to 1.
 
     `goods` is the share of the units sold that stand elsewhere, `displays` the share of the displays of
-    either layout that show something else or are not in both, `geometry` whether it differs.
+    either layout that show something else or are not in both, `ways` how much longer or shorter the ways from
+    door and to the tills become, as a share of today's, mean over the zones that keep their place.
     """
     before, after = _list_displays(control), _list_displays(variant)
     n_displays = max(len(before), len(after), 1)
     return {
         "goods": compute_moved_share(control, variant),
         "displays": max(len(before - after), len(after - before)) / n_displays,
-        "geometry": 0.0 if has_same_geometry(control, variant) else 1.0,
+        "ways": _compare_ways(control, variant),
+    }
+
+
+def _compare_ways(control: Store, variant: Store) -> float:
+    before, after = _measure_ways(control), _measure_ways(variant)
+    kept = [place for place in before if place in after]
+    if not kept:
+        return 1.0
+    then = np.array([before[place] for place in kept])
+    now = np.array([after[place] for place in kept])
+    return float(min(np.abs(now - then).sum() / max(then.sum(), 1e-9), 1.0))
+
+
+def _measure_ways(store: Store) -> dict[tuple[float, float], tuple[float, float]]:
+    """Walk from the door and to the tills [m] of each zone, by its place."""
+    places = [zone.polygon.centroid for zone in store.zones]
+    ways = zip(store.distance_from_entrance_m, store.distance_to_checkout_m, strict=True)
+    return {
+        (round(place.x, 1), round(place.y, 1)): (float(door), float(till))
+        for place, (door, till) in zip(places, ways, strict=True)
     }
 
 
