@@ -17,8 +17,8 @@ from scenarios.wording import answer_sentence, format_relative, format_signed, i
 
 REPORT_NAME = "report.html"
 SUPPORT_NOTE = (
-    "The interval tells how much chance there is in the simulated shoppers. It does not tell how well the "
-    "model knows your shoppers; this level does, by how far the change goes beyond what it saw."
+    "The interval tells how far such predictions were off in stores of known truth. This level tells how "
+    "far this change goes beyond what the model saw of yours."
 )
 NO_DOUBT = "nothing in this change goes beyond what the model has seen"
 HEAT_NOTE = (

@@ -33,8 +33,8 @@ ZONE_COLUMNS = {  # KPI: (heading, factor, decimals)
 }
 LIFT_NOTE = (
     "Lift is variant minus control. The same shoppers, with the same needs and the same luck, visit both "
-    "layouts; each dot is one replication of all of them, the bar below is the mean with its 95 % interval "
-    "(paired t)."
+    "layouts; each dot is one replication of all of them. The bar below is the mean with its 95 % interval. "
+    "A trained model's is wider than the dots: it also holds how far off such models were in other stores."
 )
 CHANGES_NOTE = (
     "The zones whose profit changes most, by where items were picked. One interval in twenty misses by "

@@ -44,7 +44,7 @@ def judge_support(control: Store, variant: Store, knowledge: Mapping[str, Any]) 
         reasons.append(f"{category} was never seen in a zone of type {zone_type}")
     unknown = sorted({sku.category for sku in variant.skus} - set(seen)) if seen else []
     low += [f"the category {category} was never sold in the data" for category in unknown]
-    if not has_same_geometry(control, variant):
+    if _geometry(control) != _geometry(variant):
         medium.append("walls, fixtures, doors or tills differ, so people will walk where they never did")
     medium += _catalogue_changes(control, variant)
     moved = compute_moved_share(control, variant)
@@ -86,11 +86,6 @@ def _places(store: Store) -> set[tuple[str, str]]:
     zone_type = {zone.zone_id: str(zone.zone_type) for zone in store.zones}
     category = {sku.sku_id: sku.category for sku in store.skus}
     return {(category[item.sku_id], zone_type[item.zone_id]) for item in store.placements}
-
-
-def has_same_geometry(control: Store, variant: Store) -> bool:
-    """Tell whether walls, fixtures, doors and tills stand where they stood."""
-    return _geometry(control) == _geometry(variant)
 
 
 def _geometry(store: Store) -> frozenset[str]:

@@ -1,0 +1,64 @@
+from dataclasses import replace
+
+import pytest
+
+from layouts import DISPLAY_TYPES, bundled_store, swap_contents, with_placements
+from scenarios.model_error import ERROR_SD, estimate_error, measure_change
+from tests.scenarios.test_support import put
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return bundled_store("supermarket")
+
+
+def shelves(store):
+    return [z for z in store.zones if z.zone_type not in DISPLAY_TYPES and z.zone_type != "entrance"]
+
+
+def test_the_same_store_and_one_with_other_names_are_no_change(shop):
+    renamed = replace(
+        shop,
+        zones=tuple(replace(zone, zone_id=f"new {zone.zone_id}") for zone in shop.zones),
+        placements=tuple(replace(item, zone_id=f"new {item.zone_id}") for item in shop.placements),
+    )
+    for other in (shop, renamed):
+        assert set(measure_change(shop, other).values()) == {0.0}
+        assert estimate_error(shop, other) == 0.0
+
+
+def test_a_swap_moves_goods_and_nothing_else(shop):
+    first, second = [z.zone_id for z in shelves(shop) if not z.has_refrigeration][:2]
+    change = measure_change(shop, swap_contents(shop, first, second))
+    assert 0.0 < change["goods"] < 0.2
+    assert change["displays"] == change["ways"] == 0.0
+
+
+def test_goods_on_one_more_display_change_that_display(tiny_store):
+    change = measure_change(tiny_store, put(tiny_store, "BREAD", "end"))
+    assert change["displays"] == 1.0  # its only one
+    assert change["ways"] == 0.0
+
+
+def test_a_moved_door_changes_ways_and_the_farther_the_more(shop):
+    door = shop.entrances[0]
+    x0, _, x1, _ = shop.floor.bounds
+    changes = []
+    for share in (0.1, 0.5):
+        x = door.xy[0] + share * ((x1 if door.xy[0] < (x0 + x1) / 2 else x0) - door.xy[0])
+        moved = replace(shop, entrances=(replace(door, xy=(x, door.xy[1])),))
+        changes.append(measure_change(shop, moved))
+    assert 0.0 < changes[0]["ways"] < changes[1]["ways"] < 1.0
+    assert changes[0]["goods"] == changes[0]["displays"] == 0.0
+
+
+def test_the_error_is_the_root_of_the_sum_of_squares(shop):
+    emptied = with_placements(
+        shop,
+        [i for i in shop.placements if shop.zones[shop.zone_index[i.zone_id]].zone_type not in DISPLAY_TYPES],
+        "emptied",
+    )
+    change = measure_change(shop, emptied)
+    assert change["displays"] == 1.0
+    expected = sum(extent * ERROR_SD[kind] ** 2 for kind, extent in change.items()) ** 0.5
+    assert estimate_error(shop, emptied) == pytest.approx(expected)
