@@ -7,6 +7,14 @@ import pytest
 from scenarios.processes import get_context, holding_interrupts
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c():
+    """Background jobs of a shell are started with Ctrl-C ignored; these tests need Python's own way."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("way", ["to this thread", "to the process, which has another thread"])
 def test_ctrl_c_waits_for_the_end_of_the_block(way):
     reached, free = [], threading.Event()
