@@ -14,7 +14,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -q -c con
 STORESIM := $(BIN)/storesim
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo bundled-model multistore-model category-priors test check bench-market bench-fidelity bench-pairing bench-speed bench-soundness bench-paper \
+.PHONY: help setup demo bundled-model multistore-model category-priors test check bench-market bench-fidelity bench-realism bench-pairing bench-speed bench-soundness bench-paper \
 	bench-paper-encoding bench-paper-policies bench-paper-written bench-paper-forms bench-paper-finetuning bench-paper-decoding bench-paper-throughput \
 	format constraints clean
 .DEFAULT_GOAL := help
@@ -63,6 +63,9 @@ bench-market: setup  ## train on the developer stores, predict their changes, co
 
 bench-fidelity: setup  ## worlds with known truth and the developer stores, every predictor: are changes predicted? (hours; goes on where it was)
 	$(BIN)/python -m benchmarks.fidelity $(BENCH_FLAGS)
+
+bench-realism: setup  ## zone visits and purchases in layouts nobody has walked, beside their floors (half an hour; goes on where it was)
+	$(BIN)/python -m benchmarks.fidelity.realism $(BENCH_FLAGS)
 
 bench-pairing: setup  ## how alike paired shoppers are in two layouts, and how many shoppers that saves
 	$(BIN)/python -m benchmarks.fidelity.pairing $(BENCH_FLAGS)

@@ -94,9 +94,12 @@ class LayoutPolicy:
 def mask_choices(states: ShopperStates, layout: LayoutView) -> NDArray[np.bool_]:
     """Which choices are open to each shopper, shape (n, n_zones + 1).
 
-    Closed are the zone that it stands in, and leaving while something on its list still stands in the store.
+    Closed are the zone that it stands in, shelves with nothing on them (no policy has seen what an emptied
+    display does, so it would go on as to a full one), and leaving while something on its list still stands
+    in the store.
     """
     allowed = np.ones((len(states.place), layout.n_zones + 1), dtype=bool)
+    allowed[:, :-1] = ~layout.is_bare
     in_zone = np.flatnonzero(states.place < layout.n_zones)
     allowed[in_zone, states.place[in_zone]] = False
     allowed[:, -1] = ~(states.n_wanted_here > 0).any(axis=1)

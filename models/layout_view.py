@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,12 @@ class LayoutView:
     def n_zones(self) -> int:
         """Number of zones."""
         return len(self.store.zones)
+
+    @cached_property
+    def is_bare(self) -> NDArray[np.bool_]:
+        """Which zones are for goods but hold none, shape (n_zones,)."""
+        is_for_goods = np.array([zone.zone_type is not ZoneType.ENTRANCE for zone in self.store.zones])
+        return is_for_goods & ~self.store.stands.any(axis=1)
 
     @property
     def entrance(self) -> int:

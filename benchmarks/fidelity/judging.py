@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ FIT_SEED = 0
 MIRRORED = "mirrored"  # name of the null edit that needs a fit of its own
 MIRRORED_KINDS = ("goods", "displays")  # of the edits that it looks at
 Answers = dict[str, dict[str, float]]  # by name of the edit
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +96,14 @@ def judge(task: Task) -> dict[str, Any]:
     answers, seconds, skipped = {}, {}, {}
     for name in task.predictors:
         try:
-            answers[name], seconds[name] = _keep(task, case, name, partial(_predict, case, name))
+            answers[name], seconds[name] = keep(task, case, name, partial(_predict, case, name))
             if task.mirrored and isinstance(case, World) and hasattr(find_predictor(name), "fit"):
                 ask = partial(_predict_mirrored, case, name, answers[name])
-                answers[name] |= _keep(task, case, f"{name}-mirrored", ask)[0]
+                answers[name] |= keep(task, case, f"{name}-mirrored", ask)[0]
         except StoresimError as error:
             skipped[name] = str(error)
             logger.warning("%s, %s: %s", case.name, name, error)
-    truth, _ = _keep(task, case, "truth", partial(_open_truth, case))
+    truth, _ = keep(task, case, "truth", partial(_open_truth, case))
     truth[MIRRORED] = {"true": 0.0, "se": 0.0}
     kinds = {edit.name: edit.kind for edit in case.edits} | {MIRRORED: NULL}
     return {
@@ -159,8 +160,18 @@ def _open_truth(case: Case) -> Answers:
     return {name: {"true": true, "se": se} for name, (true, se) in lifts.items()}
 
 
-def _keep(task: Task, case: Case, name: str, answer: Callable[[], Answers]) -> tuple[Answers, float]:
-    """Answers from the cache, or new ones that are put there, and the seconds that they took."""
+def keep(task: Task, case: Case, name: str, answer: Callable[[], Kept]) -> tuple[Kept, float]:
+    """Answers from the cache, or new ones that are put there, and the seconds that they took.
+
+    Parameters
+    ----------
+    task, case
+        What is asked, and about what: kept answers of another case or other code are not taken.
+    name
+        Of the file.
+    answer
+        Gives something that JSON can hold.
+    """
     path = task.cache / f"{case.name}-{name}.json"
     about = {
         "store": case.store.content_hash,

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from layouts import DISPLAY_TYPES, with_placements
 from models import LEAVE, DecisionDraws, LayoutPolicy, ShopperStates, view_layout
 from models.layout_policy import mask_choices
 from tests.models.worlds import CODER, make_network
@@ -86,6 +87,16 @@ def test_closed_are_the_zone_one_stands_in_and_leaving_with_a_list(tiny_view):
 def test_who_wants_nothing_that_stands_here_may_leave(tiny_view):
     states = replace(draw_states(tiny_view, 1), n_wanted_here=np.zeros((1, 5), int), n_wanted=np.array([2]))
     assert mask_choices(states, tiny_view)[0, -1]
+
+
+def test_nobody_goes_to_a_shelf_with_nothing_on_it(corner_shop):
+    display = next(z for z in corner_shop.zones if z.zone_type in DISPLAY_TYPES)
+    kept = [item for item in corner_shop.placements if item.zone_id != display.zone_id]
+    emptied = view_layout(with_placements(corner_shop, kept, "emptied"))
+    full, bare = (mask_choices(draw_states(view, 4), view)[0] for view in (view_layout(corner_shop), emptied))
+    index = corner_shop.zone_index[display.zone_id]
+    assert full.all()  # the zone at the door holds nothing either, and stays open
+    assert np.flatnonzero(~bare).tolist() == [index]
 
 
 def test_decisions_keep_to_what_is_open(policy, corner_shop):
