@@ -6,20 +6,25 @@ their zone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from analysis import schema as c
-from analysis.arrays import FloatArray, IntArray
+from analysis.arrays import BoolArray, FloatArray, IntArray
 from layouts import Store
 
 STOP_S = 8.0
 """A visit this long counts as a stop in `stop_rate` and `engage_dwell_s`."""
 
 _TILE_M = 0.25  # most positions lie in a tile that one zone, or none, has to itself: no need to look closer
+_N_SPLITS = 2  # how often a tile that a border crosses is cut into four
 _MIXED = -2
+_STORES_KEPT = 16  # whose tiles are kept, as the replications of a run all ask about the same few
 
 
 def find_zones(xy: FloatArray, store: Store) -> IntArray:
@@ -35,32 +40,49 @@ def find_zones(xy: FloatArray, store: Store) -> IntArray:
     zone
         Zone index, shape (n,); -1 outside every zone, the lower index on a shared border.
     """
-    polygons = np.array([zone.polygon for zone in store.zones], dtype=object)
-    tree = shapely.STRtree(polygons)
-    x0, y0, x1, y1 = store.floor.bounds
-    column, row = np.floor((xy - (x0, y0)) / _TILE_M).astype("int64").T
-    n_columns, n_rows = (int(np.ceil(side / _TILE_M)) for side in (x1 - x0, y1 - y0))
-    of_tile = _find_tile_zones(tree, (x0, y0), n_columns, n_rows)
+    tiles = _lay_tiles(store)
+    n_rows, n_columns = tiles.zone.shape
+    column, row = np.floor((xy - tiles.origin) / tiles.side_m).astype("int64").T
     is_inside = (column >= 0) & (column < n_columns) & (row >= 0) & (row < n_rows)
     zone = np.full(len(xy), _MIXED, dtype="int64")
-    zone[is_inside] = of_tile[row[is_inside], column[is_inside]]
+    zone[is_inside] = tiles.zone[row[is_inside], column[is_inside]]
     unclear = np.flatnonzero(zone == _MIXED)
-    zone[unclear] = _lowest_hit(tree, shapely.points(xy[unclear]))
+    zone[unclear] = _lowest_hit(tiles.tree, shapely.points(xy[unclear]))
     return zone
 
 
-def _find_tile_zones(
-    tree: shapely.STRtree, origin: tuple[float, float], n_columns: int, n_rows: int
-) -> IntArray:
-    """Zone that holds all of each tile, -1 where none touches it, `_MIXED` where only the point can tell."""
-    x, y = (np.arange(n) * _TILE_M + start for n, start in zip((n_columns, n_rows), origin, strict=True))
-    left, low = np.meshgrid(x, y)
-    tiles = shapely.box(left, low, left + _TILE_M, low + _TILE_M).ravel()
-    n_touching = np.bincount(tree.query(tiles, predicate="intersects")[0], minlength=len(tiles))
-    inside, zone = tree.query(tiles, predicate="covered_by")
-    result = np.where(n_touching == 0, -1, _MIXED)
-    result[inside] = np.where(n_touching[inside] == 1, zone, _MIXED)
-    return result.reshape(n_rows, n_columns)
+@dataclass(frozen=True, eq=False)
+class _Tiles:
+    """What the tiles over a store's floor tell of its zones."""
+
+    origin: FloatArray  # lower left corner [m]
+    side_m: float
+    zone: IntArray  # (n_rows, n_columns): that holds all of a tile, -1 where none touches it, else `_MIXED`
+    tree: shapely.STRtree
+
+
+@lru_cache(maxsize=_STORES_KEPT)
+def _lay_tiles(store: Store) -> _Tiles:
+    tree = shapely.STRtree(np.array([zone.polygon for zone in store.zones], dtype=object))
+    x0, y0, x1, y1 = store.floor.bounds
+    n_columns, n_rows = (int(np.ceil(side / _TILE_M)) for side in (x1 - x0, y1 - y0))
+    side_m, zone = _TILE_M, np.full((n_rows, n_columns), _MIXED)
+    for level in range(_N_SPLITS + 1):
+        if level:
+            side_m, zone = side_m / 2, zone.repeat(2, axis=0).repeat(2, axis=1)
+        row, column = np.nonzero(zone == _MIXED)
+        left, low = x0 + side_m * column, y0 + side_m * row
+        zone[row, column] = _find_holders(tree, shapely.box(left, low, left + side_m, low + side_m))
+    return _Tiles(np.array([x0, y0]), side_m, zone, tree)
+
+
+def _find_holders(tree: shapely.STRtree, boxes: NDArray[np.object_]) -> IntArray:
+    """Zone that holds all of each box, -1 where none touches it, `_MIXED` where a closer look is needed."""
+    n_touching = np.bincount(tree.query(boxes, predicate="intersects")[0], minlength=len(boxes))
+    inside, zone = tree.query(boxes, predicate="covered_by")
+    holder = np.where(n_touching == 0, -1, _MIXED)
+    holder[inside] = np.where(n_touching[inside] == 1, zone, _MIXED)
+    return holder
 
 
 def _lowest_hit(tree: shapely.STRtree, points: NDArray[np.object_]) -> IntArray:
@@ -69,6 +91,23 @@ def _lowest_hit(tree: shapely.STRtree, points: NDArray[np.object_]) -> IntArray:
     point, index = tree.query(points, predicate="intersects")
     np.minimum.at(zone, point, index)
     return np.where(zone == none, -1, zone)
+
+
+def _find_steps(positions: pd.DataFrame, *, also: BoolArray | None = None) -> tuple[FloatArray, IntArray]:
+    """Where each step begins: rows whose position differs from the row before, and those of `also`.
+
+    Most seconds of a visit are spent standing: what depends on the place alone need be found but once.
+
+    Returns
+    -------
+    xy, first
+        Position [m], shape (n_steps, 2), and first row, shape (n_steps,).
+    """
+    x, y = (positions[name].to_numpy(dtype="float64") for name in (c.X, c.Y))
+    is_first = np.ones(len(x), dtype=bool)
+    is_first[1:] = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
+    first = np.flatnonzero(is_first if also is None else is_first | also)
+    return np.column_stack([x[first], y[first]]), first
 
 
 def compute_occupancy(positions: pd.DataFrame, store: Store) -> FloatArray:
@@ -84,12 +123,13 @@ def compute_occupancy(positions: pd.DataFrame, store: Store) -> FloatArray:
     occupancy_s
         Shape (n_cells,).
     """
-    xy = positions[[c.X, c.Y]].to_numpy(dtype="float64")
+    xy, first = _find_steps(positions)
+    n_seconds = np.diff(first, append=len(positions))
     cell = np.array(store.grid.cell_at(xy))
     is_off = cell < 0
     if is_off.any():
         cell[is_off] = store.grid.nearest(xy[is_off])
-    return np.bincount(cell, minlength=len(store.grid.xy)).astype("float64")
+    return np.bincount(cell, n_seconds, minlength=len(store.grid.xy)).astype("float64")
 
 
 def compute_zone_entries(positions: pd.DataFrame, store: Store) -> pd.DataFrame:
@@ -108,19 +148,21 @@ def compute_zone_entries(positions: pd.DataFrame, store: Store) -> pd.DataFrame:
         `session_id, zone_id, t_s` (first second inside), `dwell_s` (seconds inside), in the order of
         `positions`. A second missing from `positions` ends an entry.
     """
-    session = pd.factorize(positions[c.SESSION_ID])[0]
-    t_s = positions[c.T_S].to_numpy(dtype="float64")
-    zone = find_zones(positions[[c.X, c.Y]].to_numpy(dtype="float64"), store)
-    is_new = np.ones(len(zone), dtype=bool)
-    is_new[1:] = (np.diff(session) != 0) | (np.diff(zone) != 0) | (np.diff(t_s) > 1.5)
-    first = np.flatnonzero(is_new)
-    length = np.diff(np.r_[first, len(zone)])
-    first, length = first[zone[first] >= 0], length[zone[first] >= 0]
+    session, t_s = pd.factorize(positions[c.SESSION_ID])[0], positions[c.T_S].to_numpy(dtype="float64")
+    is_new = np.ones(len(t_s), dtype=bool)
+    is_new[1:] = (session[1:] != session[:-1]) | (t_s[1:] - t_s[:-1] > 1.5)
+    xy, step = _find_steps(positions, also=is_new)
+    zone = find_zones(xy, store)
+    is_new = is_new[step]
+    is_new[1:] |= zone[1:] != zone[:-1]
+    first, zone = step[is_new], zone[is_new]
+    length = np.diff(first, append=len(t_s))
+    first, length, zone = first[zone >= 0], length[zone >= 0], zone[zone >= 0]
     zone_ids = np.array([each.zone_id for each in store.zones], dtype=object)
     return pd.DataFrame(
         {
             c.SESSION_ID: positions[c.SESSION_ID].iloc[first].to_numpy(),
-            c.ZONE_ID: pd.Series(zone_ids[zone[first]], dtype="str"),
+            c.ZONE_ID: pd.Series(zone_ids[zone], dtype="str"),
             c.T_S: t_s[first],
             c.DWELL_S: length.astype("float64"),
         }
@@ -153,29 +195,30 @@ def compute_zone_kpis(
         bought there. NaN where a share has no denominator.
     """
     zone_ids = pd.Index([zone.zone_id for zone in store.zones], name=c.ZONE_ID)
-    is_stop = entries[c.DWELL_S] >= STOP_S
-    entered = entries[[c.SESSION_ID, c.ZONE_ID]].astype("str").drop_duplicates()
-    bought = picks[[c.SESSION_ID, c.ZONE_ID]].astype("str").drop_duplicates()
-    both = entered.merge(bought, on=[c.SESSION_ID, c.ZONE_ID])
-    n_entries = _count(entries[c.ZONE_ID], zone_ids)
-    n_entered = _count(entered[c.ZONE_ID], zone_ids)
-    profit = (picks[c.QTY] * picks[c.MARGIN]).groupby(picks[c.ZONE_ID].astype("str")).sum()
-    stay_s = entries[is_stop].groupby(c.ZONE_ID)[c.DWELL_S].median()
+    n_zones = len(zone_ids)
+    session = pd.factorize(pd.concat([entries[c.SESSION_ID], picks[c.SESSION_ID]], ignore_index=True))[0]
+    at, sold_at = (zone_ids.get_indexer(pd.Index(table[c.ZONE_ID])) for table in (entries, picks))
+    entered = np.unique(session[: len(at)] * n_zones + at)  # each session and zone once
+    bought = np.unique(session[len(at) :] * n_zones + sold_at)
+    both = np.intersect1d(entered, bought, assume_unique=True)
+    n_entries, n_entered = (_count(zone, zone_ids) for zone in (at, entered % n_zones))
+    is_stop = (entries[c.DWELL_S] >= STOP_S).to_numpy()
+    stay_s = entries.loc[is_stop, c.DWELL_S].groupby(at[is_stop]).median()
+    profit = (picks[c.QTY] * picks[c.MARGIN]).groupby(sold_at).sum().reindex(range(n_zones), fill_value=0.0)
     table = pd.DataFrame(
         {
             c.REACH: n_entered / n_sessions,
-            c.STOP_RATE: _count(entries.loc[is_stop, c.ZONE_ID], zone_ids) / n_entries.where(n_entries > 0),
-            c.ENGAGE_DWELL_S: stay_s.reindex(zone_ids).astype("float64"),
+            c.STOP_RATE: _count(at[is_stop], zone_ids) / n_entries.where(n_entries > 0),
+            c.ENGAGE_DWELL_S: stay_s.reindex(range(n_zones)).to_numpy(dtype="float64"),
             c.VISITS: n_entries / n_sessions,
-            c.PURCHASES: _count(picks[c.ZONE_ID], zone_ids) / n_sessions,
-            c.CONVERSION: _count(both[c.ZONE_ID], zone_ids) / n_entered.where(n_entered > 0),
-            c.PROFIT: profit.reindex(zone_ids, fill_value=0.0).astype("float64") / n_sessions,
+            c.PURCHASES: _count(sold_at, zone_ids) / n_sessions,
+            c.CONVERSION: _count(both % n_zones, zone_ids) / n_entered.where(n_entered > 0),
+            c.PROFIT: pd.Series(profit.to_numpy(), index=zone_ids, dtype="float64") / n_sessions,
         },
         index=zone_ids,
     )
     return table.reset_index()
 
 
-def _count(zone: pd.Series, zone_ids: pd.Index) -> pd.Series:
-    counts = np.bincount(zone_ids.get_indexer(pd.Index(zone)), minlength=len(zone_ids))
-    return pd.Series(counts, index=zone_ids, dtype="float64")
+def _count(zone: IntArray, zone_ids: pd.Index) -> pd.Series:
+    return pd.Series(np.bincount(zone, minlength=len(zone_ids)), index=zone_ids, dtype="float64")

@@ -74,21 +74,22 @@ def build_tables(model: StoreModel) -> ReplicationTables:
     names = _Names(model)
     shopper, t_s, xy = compute_positions(model)
     first_s = np.ceil(model.population.arrival_s)
-    session = names.sessions(shopper)
     x, y = xy.T
-    positions = pd.DataFrame({"session_id": session, "t_s": t_s - first_s[shopper], "x": x, "y": y})
+    # what is counted here tells sessions apart by number: a row for each second, and numbers cost least
+    positions = pd.DataFrame({"session_id": shopper, "t_s": t_s - first_s[shopper], "x": x, "y": y})
+    entries = compute_zone_entries(positions, model.store)
     picks = _build_picks(model, names)
+    numbered = picks.assign(session_id=model.taken.pick_shopper)
     receipts = _build_receipts(model, names)
     sessions = _build_sessions(model, names)
     lost = _build_lost(model, names)
-    entries = compute_zone_entries(positions, model.store)
     return ReplicationTables(
-        tracks=pd.DataFrame({"session_id": session, "t": names.times(t_s), "x": x, "y": y}),
+        tracks=pd.DataFrame({"session_id": names.sessions(shopper), "t": names.times(t_s), "x": x, "y": y}),
         receipts=receipts,
         sessions=sessions,
         visits=_build_visits(model, names, first_s),
         picks=picks,
-        zones=compute_zone_kpis(entries, picks, model.store, model.population.n),
+        zones=compute_zone_kpis(entries, numbered, model.store, model.population.n),
         occupancy=compute_occupancy(positions, model.store),
         totals=_compute_totals(sessions, lost),
         lost=lost,
@@ -116,15 +117,9 @@ def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray
     t_s = np.arange(len(shopper)) - np.repeat(np.cumsum(n_seconds) - n_seconds - first_s, n_seconds)
     # one axis for all: each shopper's seconds behind those of the one before, with a gap
     shift_s = np.concatenate([[0], np.cumsum(n_seconds + 3)[:-1]]) - first_s + 1
-    knot_xy = model.store.grid.xy[walks.cells]
-    xy = np.stack(
-        [
-            np.interp(t_s + shift_s[shopper], knot_s + shift_s[knot_owner], knot_xy[:, axis])
-            for axis in (0, 1)
-        ],
-        axis=1,
-    )
-    return shopper, t_s, xy
+    at_s, knot_at_s = t_s + shift_s[shopper], knot_s + shift_s[knot_owner]
+    x, y = (np.interp(at_s, knot_at_s, knots) for knots in model.store.grid.xy[walks.cells].T)
+    return shopper, t_s, np.stack([x, y]).T  # by column, as tables take them
 
 
 class _Names:
