@@ -125,18 +125,22 @@ class ArrayRun:
         self.join_s[buyers] = join_s[buyers]
         here, stood = legs.cells[last_row].tolist(), legs.cells[legs.offsets[self.last_leg]].tolist()
         speeds, times_s = model.speed_mps.tolist(), join_s.tolist()
+        till_distances_m = model.till_distances_m.T.tolist()  # by cell
+        cell_of = model.till_cell.tolist()
+        ways_out = [model.path(cell, model.nearest_exit(cell)) for cell in cell_of]
+        stands = np.unique(legs.cells[last_row[buyers]])
+        model.find_paths(np.tile(stands, len(cell_of)), np.repeat(model.till_cell, len(stands)))
         spacing_m, tills = model.config.checkout.spacing_m, model.checkouts
         for who in buyers[np.lexsort((buyers, join_s[buyers]))].tolist():
             t_s, speed_mps = times_s[who], speeds[who]
-            till = tills.choose(t_s, model.till_distances_m[:, stood[who]])
-            cells, metres = model.path(here[who], int(model.till_cell[till]))
+            till = tills.choose(t_s, till_distances_m[stood[who]])
+            cells, metres = model.path(here[who], cell_of[till])
             ready_s = t_s + float(metres[-1]) / speed_mps
             turn = tills.join(till, t_s, ready_s=ready_s, service_s=model.service_s[who])
             model.record_turn(who, turn, ready_s)
             line, free_s = plan_line(t_s, cells, metres, turn.ahead_end_s, spacing_m, speed_mps)
-            self.pays_s[who] = max(turn.end_s, free_s)
-            cell = int(model.till_cell[till])
-            way_out = Walk(float(self.pays_s[who]), *model.path(cell, model.nearest_exit(cell)))
+            pays_s = self.pays_s[who] = max(turn.end_s, free_s)
+            way_out = Walk(pays_s, *ways_out[till])
             model.exit_s[who] = way_out.end_s(speed_mps)
             self._more += [(who, walk) for walk in (*line, way_out)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -143,7 +144,7 @@ class Checkouts:
                 queue.popleft()
         return [len(queue) for queue in self._end_s]
 
-    def choose(self, t_s: float, distance_m: FloatArray) -> int:
+    def choose(self, t_s: float, distance_m: Sequence[float] | FloatArray) -> int:
         """Choose a till at time `t_s`; `distance_m` (n_tills,) breaks ties."""
         lengths = self.queue_lengths(t_s)
         if self.choice is TillChoice.FIRST_FREE:

@@ -293,6 +293,13 @@ class StoreModel(mesa.Model):
             self._paths[source, target] = cells, compute_metres(self.store, cells, np.array([0, len(cells)]))
         return self._paths[source, target]
 
+    def find_paths(self, sources: IntArray, targets: IntArray) -> None:
+        """Find the shortest paths between pairs of cells, all at once, for :meth:`path` to give them."""
+        legs = compute_legs(self.store, sources, targets)
+        for index, ends in enumerate(zip(sources.tolist(), targets.tolist(), strict=True)):
+            rows = slice(legs.offsets[index], legs.offsets[index + 1])
+            self._paths[ends] = legs.cells[rows], legs.metres[rows]
+
     def nearest_exit(self, cell: int) -> int:
         """Cell of the exit with the shortest way from a cell."""
         return int(self._exit_cell[self._exit_distances_m[:, cell].argmin()])
