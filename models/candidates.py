@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,18 @@ ZONE_RELATIONS = (
     "detour",
     "list_is_done",
 )
+(
+    _LOG_DISTANCE,
+    _DISTANCE,
+    _IS_WANTED,
+    _LOG_N_WANTED,
+    _IS_NEAREST,
+    _BEYOND_NEAREST,
+    _WAS_VISITED,
+    _TOWARDS_CHECKOUT,
+    _DETOUR,
+    _LIST_IS_DONE,
+) = range(len(ZONE_RELATIONS))
 LEAVE_RELATIONS = ("list_is_done", "n_stops", "log_n_stops", "to_checkout")
 
 
@@ -34,41 +48,67 @@ def relate_zones(
 
     Arguments are those of `ShopperStates`; distances are shares of the longest walk in the store.
     """
-    between = view.distance_m[:, : view.n_zones] / view.scale_m  # (n_places, n_zones)
+    floor = _read_floor(view)
+    relations = floor.relations[place]  # (n, n_zones, n_relations), as for somebody who wants nothing
+    row, zone = np.divmod(np.flatnonzero(n_wanted_here), view.n_zones)  # each need, by row
+    first = np.flatnonzero(np.diff(row, prepend=-1))
+    wants = row[first]  # rows that want anything
+    needed = floor.distance[place[row], zone]
+    goal = floor.to_checkout[place]
+    if len(first):
+        goal[wants] = np.minimum.reduceat(needed, first)
+    detour = floor.distance[place] + floor.to_checkout[: view.n_zones]
+    detour[wants] = floor.distance[place[wants]] + _find_onward(zone, first, floor)
+    relations[:, :, _DETOUR] = detour - goal[:, None]
+    relations[row, zone, _IS_WANTED] = 1.0
+    relations[row, zone, _LOG_N_WANTED] = np.log1p(n_wanted_here[row, zone])
+    relations[row, zone, _IS_NEAREST] = needed <= goal[row]
+    relations[row, zone, _BEYOND_NEAREST] = np.minimum(needed - goal[row], 1.0)
+    relations[(*np.divmod(np.flatnonzero(n_visits), view.n_zones), _WAS_VISITED)] = 1.0
+    relations[wants, :, _LIST_IS_DONE] = 0.0
+    return relations
+
+
+@dataclass(frozen=True, eq=False)
+class _Floor:
+    """What a layout alone says of the relations; distances are shares of the longest walk."""
+
+    distance: NDArray[np.float32]  # (n_places, n_zones)
+    to_checkout: NDArray[np.float32]  # (n_places,)
+    from_others: NDArray[np.float32]  # (n_zones, n_zones), to each from every other one; inf from itself
+    relations: NDArray[np.float32]  # (n_places, n_zones, n_relations), of who wants nothing and was nowhere
+
+
+@lru_cache(maxsize=16)
+def _read_floor(view: LayoutView) -> _Floor:
+    distance = view.distance_m[:, : view.n_zones] / view.scale_m
     to_checkout = view.distance_m[np.arange(len(view.distance_m)), view.nearest_checkout] / view.scale_m
-    distance = between[place]  # (n, n_zones)
-    wanted = n_wanted_here > 0
-    list_is_done = np.logical_not(wanted.any(axis=1))
-    nearest = np.where(wanted, distance, np.inf).min(axis=1)
-    onward = _nearest_onward(wanted, between[: view.n_zones])  # from each zone to the next need after it
-    goal = np.where(list_is_done, to_checkout[place], nearest)
-    onward = np.where(np.isfinite(onward), onward, to_checkout[: view.n_zones])
-    relations = np.stack(
-        np.broadcast_arrays(
-            np.log1p(distance * view.scale_m) / 3.0,
-            distance,
-            wanted,
-            np.log1p(n_wanted_here),
-            wanted & (distance <= nearest[:, None]),
-            np.where(wanted, np.minimum(distance - goal[:, None], 1.0), 0.0),
-            n_visits > 0,
-            to_checkout[: view.n_zones] - to_checkout[place][:, None],
-            distance + onward - goal[:, None],
-            list_is_done[:, None],
-        ),
-        axis=2,
-    )
-    return relations.astype(np.float32)
+    from_others = distance[: view.n_zones].T.copy()
+    np.fill_diagonal(from_others, np.inf)
+    relations = np.zeros((*distance.shape, len(ZONE_RELATIONS)), dtype=np.float32)
+    relations[:, :, _LOG_DISTANCE] = np.log1p(distance * view.scale_m) / 3.0
+    relations[:, :, _DISTANCE] = distance
+    relations[:, :, _TOWARDS_CHECKOUT] = to_checkout[: view.n_zones] - to_checkout[:, None]
+    relations[:, :, _LIST_IS_DONE] = 1.0
+    return _Floor(distance, to_checkout, from_others, relations)
 
 
-def _nearest_onward(wanted: NDArray[np.bool_], between: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distance from each zone to the nearest other wanted one, inf if there is none; (n, n_zones)."""
-    onward = np.full(wanted.shape, np.inf, dtype=np.float32)
-    for zone in np.flatnonzero(wanted.any(axis=0)):
-        rows = np.flatnonzero(wanted[:, zone])
-        step = between[:, zone].copy()
-        step[zone] = np.inf
-        onward[rows] = np.minimum(onward[rows], step)
+def _find_onward(
+    zone: NDArray[np.integer[Any]], first: NDArray[np.integer[Any]], floor: _Floor
+) -> NDArray[np.float32]:
+    """Distance from each zone to the nearest other one that a shopper wants, or else to the tills.
+
+    `zone` are the wanted ones, shopper after shopper, `first` the first of each; shape (len(first), n_zones).
+    """
+    n_needs = np.diff(first, append=len(zone))
+    order = np.argsort(-n_needs, kind="stable")  # those with most needs first: who has no more is cut off
+    nearest = np.full((len(first), len(floor.from_others)), np.inf, dtype=np.float32)
+    for nth in range(int(n_needs.max(initial=0))):
+        some = order[: np.count_nonzero(n_needs > nth)]
+        here = nearest[: len(some)]
+        np.minimum(here, floor.from_others[zone[first[some] + nth]], out=here)
+    onward = np.empty_like(nearest)
+    onward[order] = np.where(np.isfinite(nearest), nearest, floor.to_checkout[: len(floor.from_others)])
     return onward
 
 

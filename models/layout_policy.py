@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.candidates import relate_leaving, relate_zones
-from models.decoder import LayoutPrompt, decode_step, read_prompt
+from models.decoder import LayoutPrompt, decode_step, point, read_prompt
 from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
 from models.layout_view import LayoutView
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
@@ -55,11 +55,12 @@ class LayoutPolicy:
             hidden, memory = decode_step(self.network, embedded, states.n_stops, prompt, states.memory)
             relations = relate_zones(states.place, states.n_wanted_here, states.n_visits, layout)
             leaving = relate_leaving(states.place, states.n_wanted, states.n_stops, layout)
-            logits = self.network.point(
-                hidden, prompt.zones, torch.from_numpy(relations), torch.from_numpy(leaving)
+            logits = point(
+                self.network, hidden, prompt, torch.from_numpy(relations), torch.from_numpy(leaving)
             ).numpy()
-            allowed = mask_choices(states, layout)
-            choice = choose_by_gumbel(np.where(allowed, logits, -np.inf), draws.next_zone)
+            choice = choose_by_gumbel(
+                np.where(mask_choices(states, layout), logits, -np.inf), draws.next_zone
+            )
             leaves = choice == layout.n_zones
             zone = np.where(leaves, 0, choice)
             rows = np.arange(len(zone))

@@ -56,17 +56,25 @@ class ShopperStates:
     memory: Any = None
 
 
+class DrawsByZone(Protocol):
+    """Uniforms that are drawn when they are looked up, as most never are."""
+
+    def __getitem__(self, at: tuple[IntArray, IntArray]) -> FloatArray:
+        """Uniforms of these rows and zones, two arrays that broadcast."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecisionDraws:
     """The luck of one decision: uniforms in (0, 1).
 
-    `next_zone` has shape (n, n_zones + 1), one per thing that can be chosen, the last being to leave; `dwell`
-    has shape (n, n_zones), one per zone in which the stop may be made. `lines`, shape (n, n_categories), is
-    there for policies that buy.
+    `next_zone` has shape (n, n_zones + 1), one per thing that can be chosen, the last being to leave. `dwell`
+    has one per row and zone in which the stop may be made, to be looked up as `dwell[rows, zones]`. `lines`,
+    shape (n, n_categories), is there for policies that buy.
     """
 
     next_zone: FloatArray
-    dwell: FloatArray
+    dwell: FloatArray | DrawsByZone
     lines: FloatArray | None = None
 
 

@@ -32,7 +32,7 @@ from simulator.diary import Diary
 from simulator.itinerary import Itineraries, Population
 from simulator.luck import Luck, Purpose, stable_keys
 
-LOT = 512  # shoppers who decide together; fixed, so that results do not depend on the number of workers
+LOT = 2048  # shoppers who decide together; fixed, so that results do not depend on the number of workers
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -126,7 +126,6 @@ class _Cohort:
     ) -> None:
         self.model, self.offer, self.luck, self.shoppers, self.diary = model, offer, luck, shoppers, diary
         view, n = offer.view, len(shoppers)
-        n_categories = len(view.store.categories)
         attributes = {name: values[shoppers] for name, values in baskets.attributes.items()}
         self.codes = model.policy.encode_attributes(attributes)
         line = self._draw_list(baskets) if not model.policy.buys else np.zeros(0, dtype=np.int64)
@@ -139,12 +138,14 @@ class _Cohort:
         self.line_open = carried[self.sku]  # what stands nowhere is not looked for
         self.line_missing = ~self.line_open
         self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
-        self.closed = np.zeros((n, n_categories), dtype=bool)  # categories on the list or already bought
-        self.closed[self.line_row, view.store.sku_category[self.sku]] = True
+        self.wanted = self._count_wanted(np.flatnonzero(self.line_open))
         self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
         appetite = model.conversion.compute_appetite(attributes)[:, None]
+        self.met = np.zeros((n, len(view.store.categories)))
         self.enough = (self.impulse.threshold / appetite) ** (1.0 / model.conversion.habituation)
-        self.met = np.zeros((n, n_categories))
+        self.enough[self.line_row, view.store.sku_category[self.sku]] = (
+            np.inf
+        )  # what is planned is no impulse
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
 
@@ -154,6 +155,13 @@ class _Cohort:
         category = self.offer.view.store.sku_category[baskets.sku[line]]
         u = self.luck.uniform(Purpose.LIST, baskets.shopper[line], self.offer.category_key[category])
         return line[u < baskets.planned_share[line]]
+
+    def _count_wanted(self, lines: IntArray) -> IntArray:
+        """How many of these lines stand in each zone, by shopper, shape (n, n_zones)."""
+        n, n_zones = len(self.shoppers), self.offer.view.n_zones
+        line, zone = np.nonzero(self.line_zones[lines])
+        at = self.line_row[lines[line]] * n_zones + zone
+        return np.bincount(at, minlength=n * n_zones).reshape(n, n_zones)
 
     def count_missed(self) -> IntArray:
         """Lines of each shopper's list that were not found, shape (n,)."""
@@ -188,14 +196,11 @@ class _Cohort:
         self._walk(rows, self.offer.view.nearest_checkout[self.place[rows]])
 
     def _states(self, rows: IntArray, last_dwell: FloatArray, step: int, memory: Any) -> ShopperStates:
-        wanted = np.zeros(self.n_visits.shape, dtype=np.int64)
-        open_lines = np.flatnonzero(self.line_open)
-        np.add.at(wanted, self.line_row[open_lines], self.line_zones[open_lines])
-        n_wanted = np.bincount(self.line_row[open_lines], minlength=len(self.shoppers))
+        n_wanted = np.bincount(self.line_row[self.line_open], minlength=len(self.shoppers))
         return ShopperStates(
             attributes=self.codes[rows],
             place=self.place[rows],
-            n_wanted_here=wanted[rows],
+            n_wanted_here=self.wanted[rows],
             n_wanted=n_wanted[rows],
             n_visits=self.n_visits[rows],
             last_dwell_s=last_dwell,
@@ -211,12 +216,12 @@ class _Cohort:
         at_zone = np.where(is_zone, place, 0)
         here = np.where(is_zone, zone_key[at_zone], np.uint64(1))
         times = np.where(is_zone, self.n_visits[rows, at_zone], 0)
-        who = self.shoppers[rows][:, None]
+        who = self.shoppers[rows]
         return DecisionDraws(
             next_zone=self.luck.uniform(
-                Purpose.NEXT_ZONE, who, here[:, None], times[:, None], zone_key[None]
+                Purpose.NEXT_ZONE, who[:, None], here[:, None], times[:, None], zone_key[None]
             ),
-            dwell=self.luck.uniform(Purpose.DWELL, who, zone_key[None, :-1], self.n_visits[rows]),
+            dwell=_DwellLuck(self.luck, who, zone_key, self.n_visits[rows]),
             lines=self._draw_lines(rows) if self.model.policy.buys else None,
         )
 
@@ -233,14 +238,15 @@ class _Cohort:
         if self.model.policy.buys:
             return
         at, category = self._meet(rows, self.offer.leg_hazard[start, target])
+        if not len(at):
+            return
         notice = self.offer.view.leg_notice[start[at], target[at]]  # (n_met, n_zones)
         zone = self._find(rows[at], category, notice)
         along_m = self.offer.view.distance_m[start[at], zone]
-        for index in np.lexsort((zone, along_m, at)):
-            row = int(rows[at[index]])
-            dwell_s = self._impulse_dwell_s(row, int(category[index]))
-            stop = self.diary.add_stops(self.shoppers[[row]], zone[[index]], np.array([dwell_s]))
-            self._take_unplanned(row, int(category[index]), int(zone[index]), int(stop[0]))
+        on_way = np.lexsort((zone, along_m, at))
+        row, category, zone = rows[at[on_way]], category[on_way], zone[on_way]
+        stop = self.diary.add_stops(self.shoppers[row], zone, self._impulse_dwell_s(row, category))
+        self._take_unplanned(row, category, zone, stop)
 
     def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> IntArray:
         """Stand at `zone`: take what is on the list there, and meet what stands around."""
@@ -253,16 +259,17 @@ class _Cohort:
         at = here[self.line_row]
         taken = np.flatnonzero(self.line_open & (at >= 0) & self.line_zones[np.arange(len(at)), at])
         self.line_open[taken] = False
+        self.wanted -= self._count_wanted(taken)
         self.diary.add_picks(stop_of[self.line_row[taken]], self.sku[taken], self.qty[taken], is_planned=True)
         noticed = self.offer.view.stop_notice(zone, dwell_s)
         met, category = self._meet(rows, noticed @ self.offer.hazard)
-        sold_in = self._find(rows[met], category, noticed[met])
-        for index, (at_row, sold) in enumerate(zip(met, sold_in, strict=True)):
-            row, stop_here = int(rows[at_row]), int(stop[at_row])
-            if sold != zone[at_row]:  # a step aside
-                dwell = np.array([self._impulse_dwell_s(row, int(category[index]))])
-                stop_here = int(self.diary.add_stops(self.shoppers[[row]], sold_in[[index]], dwell)[0])
-            self._take_unplanned(row, int(category[index]), int(sold), stop_here)
+        if not len(met):
+            return stop
+        row, sold_in, sold_at = rows[met], self._find(rows[met], category, noticed[met]), stop[met]
+        aside = np.flatnonzero(sold_in != zone[met])  # one step away from where they stand
+        dwell_s = self._impulse_dwell_s(row[aside], category[aside])
+        sold_at[aside] = self.diary.add_stops(self.shoppers[row[aside]], sold_in[aside], dwell_s)
+        self._take_unplanned(row, category, sold_in, sold_at)
         return stop
 
     def _take_lines(self, rows: IntArray, zone: IntArray, stop: IntArray, lines: IntArray) -> None:
@@ -281,9 +288,10 @@ class _Cohort:
 
     def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
         """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
-        self.met[rows] += hazard
-        at, category = np.nonzero((self.met[rows] >= self.enough[rows]) & ~self.closed[rows])
-        self.closed[rows[at], category] = True
+        met = self.met[rows] + hazard
+        self.met[rows] = met
+        at, category = np.nonzero(met >= self.enough[rows])
+        self.enough[rows[at], category] = np.inf  # a category is bought once
         return at, category
 
     def _find(self, rows: IntArray, category: IntArray, noticed: npt.NDArray[Any]) -> IntArray:
@@ -292,17 +300,34 @@ class _Cohort:
         u = self.impulse.where[rows, category] * cdf[:, -1]
         return (cdf <= u[:, None]).sum(axis=1).clip(max=cdf.shape[1] - 1)
 
-    def _impulse_dwell_s(self, row: int, category: int) -> float:
+    def _impulse_dwell_s(self, row: IntArray, category: IntArray) -> FloatArray:
         pace = self.model.pace
         z = self.impulse.dwell[row, category]
-        return float(np.exp(pace.impulse_dwell_log_mean + pace.impulse_dwell_log_sd * z))
+        return np.asarray(np.exp(pace.impulse_dwell_log_mean + pace.impulse_dwell_log_sd * z))
 
-    def _take_unplanned(self, row: int, category: int, zone: int, stop: int) -> None:
-        store = self.offer.view.store
-        share = np.where(store.sku_category == category, self.offer.sku_share[zone], 0.0).cumsum()
-        sku = np.searchsorted(share, self.impulse.sku[row, category] * share[-1], side="right")
-        units = 1 + np.searchsorted(self.offer.units_cdf[category, :-1], self.impulse.units[row, category])
-        self.diary.add_picks(np.array([stop]), np.array([sku]), np.array([units]), is_planned=False)
+    def _take_unplanned(self, row: IntArray, category: IntArray, zone: IntArray, stop: IntArray) -> None:
+        """Take one SKU of each category that was met, where it was found; shapes (n_met,)."""
+        is_of_category = self.offer.view.store.sku_category == category[:, None]
+        share = np.where(is_of_category, self.offer.sku_share[zone], 0.0).cumsum(axis=1)  # (n_met, n_skus)
+        u = self.impulse.sku[row, category] * share[:, -1]
+        sku = (share <= u[:, None]).sum(axis=1)
+        units_cdf = self.offer.units_cdf[category, :-1]
+        units = 1 + (units_cdf < self.impulse.units[row, category][:, None]).sum(axis=1)
+        self.diary.add_picks(stop, sku, units, is_planned=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _DwellLuck:
+    """Luck of how long stops take, by row of a batch and zone: drawn for the zones that were chosen alone."""
+
+    luck: Luck
+    shoppers: IntArray  # (n,)
+    zone_key: npt.NDArray[np.uint64]
+    n_visits: IntArray  # (n, n_zones)
+
+    def __getitem__(self, at: tuple[IntArray, IntArray]) -> FloatArray:
+        row, zone = at
+        return self.luck.uniform(Purpose.DWELL, self.shoppers[row], self.zone_key[zone], self.n_visits[at])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from models import view_layout
-from models.decoder import decode_step, read_prompt
+from models.candidates import LEAVE_RELATIONS, ZONE_RELATIONS
+from models.decoder import decode_step, point, read_prompt
 from tests.models.test_gpt2_pointer import make_tokens
 from tests.models.worlds import make_network
 
@@ -53,3 +54,18 @@ def test_what_was_seen_before_matters(corner_shop):
     other = replace(tokens, zone=tokens.zone.copy())
     other.zone[:, 1] = (other.zone[:, 1] + 1) % corner_shop.n_zones
     assert (decode(tokens, prompt)[4] - decode(other, prompt)[4]).abs().max() > 1e-4
+
+
+def test_pointing_step_by_step_equals_the_networks_own_head(corner_shop):
+    """More rows than are pointed for at a time."""
+    n, view = 300, view_layout(corner_shop)
+    prompt = read_prompt(NETWORK, view.zone_features)
+    draw = torch.Generator().manual_seed(3)
+    relations = torch.randn(n, view.n_zones, len(ZONE_RELATIONS), generator=draw)
+    leaving, hidden = (torch.randn(n, k, generator=draw) for k in (len(LEAVE_RELATIONS), 16))
+    with torch.no_grad():
+        expected = NETWORK.point(hidden, prompt.zones, relations, leaving)
+    logits = point(NETWORK, hidden, prompt, relations, leaving)
+    assert logits.shape == (n, view.n_zones + 1)
+    assert torch.allclose(logits, expected, atol=1e-5)
+    assert expected.std() > 0.01

@@ -292,7 +292,8 @@ class Recording(OneStop):
         self.draws = []
 
     def decide(self, states, layout, draws):
-        self.draws.append(draws)
+        every = np.arange(len(states.place))[:, None], np.arange(layout.n_zones)[None]
+        self.draws.append(replace(draws, dwell=draws.dwell[every]))
         return super().decide(states, layout, draws)
 
 
