@@ -196,12 +196,16 @@ def compute_zone_kpis(
     """
     zone_ids = pd.Index([zone.zone_id for zone in store.zones], name=c.ZONE_ID)
     n_zones = len(zone_ids)
-    session = pd.factorize(pd.concat([entries[c.SESSION_ID], picks[c.SESSION_ID]], ignore_index=True))[0]
+    session, named = pd.factorize(pd.concat([entries[c.SESSION_ID], picks[c.SESSION_ID]], ignore_index=True))
     at, sold_at = (zone_ids.get_indexer(pd.Index(table[c.ZONE_ID])) for table in (entries, picks))
-    entered = np.unique(session[: len(at)] * n_zones + at)  # each session and zone once
-    bought = np.unique(session[len(at) :] * n_zones + sold_at)
-    both = np.intersect1d(entered, bought, assume_unique=True)
-    n_entries, n_entered = (_count(zone, zone_ids) for zone in (at, entered % n_zones))
+    has_entered, has_bought = np.zeros((2, len(named), n_zones), dtype=bool)
+    has_entered[session[: len(at)], at] = True
+    has_bought[session[len(at) :], sold_at] = True
+    n_entries = _count(at, zone_ids)
+    n_entered, n_both = (
+        pd.Series(has.sum(axis=0), index=zone_ids, dtype="float64")
+        for has in (has_entered, has_entered & has_bought)
+    )
     is_stop = (entries[c.DWELL_S] >= STOP_S).to_numpy()
     stay_s = entries.loc[is_stop, c.DWELL_S].groupby(at[is_stop]).median()
     profit = (picks[c.QTY] * picks[c.MARGIN]).groupby(sold_at).sum().reindex(range(n_zones), fill_value=0.0)
@@ -212,7 +216,7 @@ def compute_zone_kpis(
             c.ENGAGE_DWELL_S: stay_s.reindex(range(n_zones)).to_numpy(dtype="float64"),
             c.VISITS: n_entries / n_sessions,
             c.PURCHASES: _count(sold_at, zone_ids) / n_sessions,
-            c.CONVERSION: _count(both % n_zones, zone_ids) / n_entered.where(n_entered > 0),
+            c.CONVERSION: n_both / n_entered.where(n_entered > 0),
             c.PROFIT: pd.Series(profit.to_numpy(), index=zone_ids, dtype="float64") / n_sessions,
         },
         index=zone_ids,

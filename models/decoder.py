@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.gpt2_pointer import GPT2Pointer
+from models.gpt2_pointer import N_DWELL_BINS, GPT2Pointer, JourneyTokens, bin_dwell
 
 # shoppers at a time: few enough for the processor's cache, and fixed, as sums may be rounded by it
 READ_AT_ONCE, POINT_AT_ONCE = 512, 128
@@ -103,8 +103,10 @@ class LayoutPrompt:
 
     Attributes
     ----------
-    embedded, zones
-        Zone embeddings and zone states, shape (n_zones, width).
+    stops
+        Zone embeddings, shape (n_zones + 1, width); the last one, of no zone, is zero.
+    zones
+        Zone states, shape (n_zones, width).
     layers
         Keys and values per layer, each (n_heads, n_zones, head width).
     blocks
@@ -113,7 +115,7 @@ class LayoutPrompt:
         The zones' part of the pointer: keys (n_zones, width), and (n_zones, n_relation).
     """
 
-    embedded: Tensor
+    stops: Tensor
     zones: Tensor
     layers: tuple[tuple[Tensor, Tensor], ...]
     blocks: tuple[_Block, ...]
@@ -128,13 +130,26 @@ def read_prompt(network: GPT2Pointer, zone_features: NDArray[np.float32]) -> Lay
     zones, cache = network.read_layout(embedded)
     layers = tuple((layer.keys[0], layer.values[0]) for layer in cache.layers)
     return LayoutPrompt(
-        embedded,
+        torch.cat([embedded, torch.zeros_like(embedded[:1])]),
         zones,
         layers,
         blocks=tuple(_Block.of(block, *layer) for block, layer in zip(network.gpt2.h, layers, strict=True)),
         pointer_keys=network.key(zones) / network.config.n_embd**0.5,
         relation_offset=network.relation_zone(zones) + network.relation_in.bias,
     )
+
+
+@torch.no_grad()
+def embed_step(network: GPT2Pointer, tokens: JourneyTokens, prompt: LayoutPrompt) -> Tensor:
+    """Embed one token per shopper, shape (n, width); the same function as `GPT2Pointer.embed_journey`."""
+    stop, wanted = tokens.zone[:, 0], torch.from_numpy(tokens.n_wanted[:, 0].astype(np.float32))
+    dwell = np.where(stop < 0, N_DWELL_BINS, bin_dwell(tokens.dwell_s[:, 0]))
+    listed = torch.stack([torch.log1p(wanted), (wanted == 0).float()], 1)
+    attributes = torch.from_numpy(np.asarray(tokens.attributes))
+    embedded = nn.functional.embedding_bag(attributes, network.attribute_in.weight, mode="sum")
+    embedded += prompt.stops[torch.from_numpy(stop)]
+    embedded += network.dwell_in.weight[torch.from_numpy(dwell)]
+    return embedded + network.list_in(listed)
 
 
 @torch.no_grad()

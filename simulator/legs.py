@@ -95,6 +95,9 @@ def plan_line(
     free_s
         When the head of the queue is reached [s].
     """
+    if not ahead_end_s and len(cells) > 1:  # straight to the till, as most do
+        walk = Walk(t_s, cells, metres)
+        return [walk], walk.end_s(speed_mps)
     walks, first, free_s = [], 0, t_s
     for n_ahead in range(len(ahead_end_s), -1, -1):
         if n_ahead < len(ahead_end_s):

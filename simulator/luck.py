@@ -141,6 +141,9 @@ def _as_uint64(key: npt.ArrayLike) -> UIntArray:
 def _mix(bits: UIntArray) -> UIntArray:
     """Finalise 64 bits as splitmix64 does: a bijection in which every bit depends on every bit."""
     with np.errstate(over="ignore"):
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+        bits = bits ^ (bits >> np.uint64(30))  # an array of our own, changed in place from here on
+        bits *= np.uint64(0xBF58476D1CE4E5B9)
+        bits ^= bits >> np.uint64(27)
+        bits *= np.uint64(0x94D049BB133111EB)
+        bits ^= bits >> np.uint64(31)
+    return bits

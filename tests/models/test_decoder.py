@@ -5,7 +5,7 @@ import torch
 
 from models import view_layout
 from models.candidates import LEAVE_RELATIONS, ZONE_RELATIONS
-from models.decoder import decode_step, point, read_prompt
+from models.decoder import decode_step, embed_step, point, read_prompt
 from tests.models.test_gpt2_pointer import make_tokens
 from tests.models.worlds import make_network
 
@@ -17,7 +17,7 @@ def decode(tokens, prompt, rows=None):
     memory, states = None, []
     kept = slice(None)
     with torch.no_grad():
-        embedded = NETWORK.embed_journey(tokens, prompt.embedded)
+        embedded = NETWORK.embed_journey(tokens, prompt.stops[:-1])
         for step in range(embedded.shape[1]):
             if step == 3 and rows is not None:
                 kept, memory = rows, memory.take(rows)
@@ -32,7 +32,7 @@ def test_step_by_step_equals_the_whole_journey_at_once(corner_shop):
     prompt = read_prompt(NETWORK, features)
     with torch.no_grad():
         zones, cache = NETWORK.read_layout(NETWORK.embed_zones(torch.from_numpy(features)))
-        at_once = NETWORK.read_journeys(NETWORK.embed_journey(tokens, prompt.embedded), cache)
+        at_once = NETWORK.read_journeys(NETWORK.embed_journey(tokens, prompt.stops[:-1]), cache)
     assert torch.allclose(prompt.zones, zones, atol=1e-6)
     assert torch.allclose(torch.stack(decode(tokens, prompt), 1), at_once, atol=1e-5)
     assert at_once.std() > 0.1
@@ -69,3 +69,17 @@ def test_pointing_step_by_step_equals_the_networks_own_head(corner_shop):
     assert logits.shape == (n, view.n_zones + 1)
     assert torch.allclose(logits, expected, atol=1e-5)
     assert expected.std() > 0.01
+
+
+def test_tokens_are_embedded_as_the_network_does(corner_shop):
+    prompt = read_prompt(NETWORK, view_layout(corner_shop).zone_features)
+    tokens = make_tokens(50, 3, corner_shop.n_zones)
+    with torch.no_grad():
+        expected = NETWORK.embed_journey(tokens, prompt.stops[:-1])
+    for step in range(3):
+        one = {name: getattr(tokens, name)[:, [step]] for name in ("zone", "dwell_s", "n_wanted")}
+        assert torch.allclose(
+            embed_step(NETWORK, replace(tokens, **one), prompt), expected[:, step], atol=1e-6
+        )
+    assert (tokens.zone < 0).any()
+    assert (tokens.zone >= 0).any()
