@@ -111,8 +111,8 @@ class LayoutPrompt:
         Keys and values per layer, each (n_heads, n_zones, head width).
     blocks
         The same, with the weights of each layer.
-    pointer_keys, relation_offset
-        The zones' part of the pointer: keys (n_zones, width), and (n_zones, n_relation).
+    pointer_keys, relation_offset, dwell_offset
+        The zones' part of the heads, of shape (n_zones, width) but for the relations' (n_zones, n_relation).
     """
 
     stops: Tensor
@@ -121,6 +121,7 @@ class LayoutPrompt:
     blocks: tuple[_Block, ...]
     pointer_keys: Tensor
     relation_offset: Tensor
+    dwell_offset: Tensor
 
 
 @torch.no_grad()
@@ -136,6 +137,7 @@ def read_prompt(network: GPT2Pointer, zone_features: NDArray[np.float32]) -> Lay
         blocks=tuple(_Block.of(block, *layer) for block, layer in zip(network.gpt2.h, layers, strict=True)),
         pointer_keys=network.key(zones) / network.config.n_embd**0.5,
         relation_offset=network.relation_zone(zones) + network.relation_in.bias,
+        dwell_offset=network.dwell_zone(zones) + network.dwell_wanted.bias,
     )
 
 
@@ -240,3 +242,12 @@ def point(
         to_zone[rows] += (gelu(weighed) @ out.weight[0]).view(-1, to_zone.shape[1])
     to_leave = network.leave_out(gelu(network.leave_in(torch.cat([hidden, leaving], 1))))
     return torch.cat([to_zone, to_leave], 1)
+
+
+@torch.no_grad()
+def weigh_dwells(
+    network: GPT2Pointer, hidden: Tensor, prompt: LayoutPrompt, zone: Tensor, n_wanted: Tensor
+) -> Tensor:
+    """Logits of the stop's length in the zones (n,) that were chosen; as `GPT2Pointer.dwell_logits`."""
+    wanted = torch.log1p(n_wanted.float())[:, None] * network.dwell_wanted.weight[:, 0]
+    return network.dwell_out(nn.functional.gelu(hidden + prompt.dwell_offset[zone] + wanted))

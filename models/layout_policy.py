@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.candidates import relate_leaving, relate_zones
-from models.decoder import LayoutPrompt, decode_step, embed_step, point, read_prompt
+from models.decoder import LayoutPrompt, decode_step, embed_step, point, read_prompt, weigh_dwells
 from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
 from models.layout_view import LayoutView
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
@@ -65,7 +65,7 @@ class LayoutPolicy:
             zone = np.where(leaves, 0, choice)
             rows = np.arange(len(zone))
             wanted = torch.from_numpy(states.n_wanted_here[rows, zone])
-            dwell = self.network.dwell_logits(hidden, prompt.zones[torch.from_numpy(zone)], wanted)
+            dwell = weigh_dwells(self.network, hidden, prompt, torch.from_numpy(zone), wanted)
         dwell_s = draw_dwell(dwell.softmax(1).numpy().astype(float), draws.dwell[rows, zone])
         return Decisions(zone=np.where(leaves, LEAVE, zone), dwell_s=dwell_s, memory=memory)
 

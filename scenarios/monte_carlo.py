@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -74,8 +74,7 @@ def simulate_replication(
     itineraries = plan_itineraries(model, store, baskets, config.n_shoppers, luck)
     living = StoreModel(store, population, itineraries, config=config.simulation, luck=luck)
     living.run()
-    tables = build_tables(living)
-    return tables if config.keeps_tracks(replication) else replace(tables, tracks=tables.tracks.iloc[:0])
+    return build_tables(living, keeps_tracks=config.keeps_tracks(replication))
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,10 +59,11 @@ class ReplicationTables:
     lost: pd.DataFrame | None = None
 
 
-def build_tables(model: StoreModel) -> ReplicationTables:
+def build_tables(model: StoreModel, *, keeps_tracks: bool = True) -> ReplicationTables:
     """Turn a finished run into tables.
 
-    Session and basket identifiers carry the replication of ``model.luck`` and the shopper's index.
+    Session and basket identifiers carry the replication of ``model.luck`` and the shopper's index. Without
+    `keeps_tracks` the table of tracks has no row.
 
     Raises
     ------
@@ -75,6 +76,7 @@ def build_tables(model: StoreModel) -> ReplicationTables:
     shopper, t_s, xy = compute_positions(model)
     first_s = np.ceil(model.population.arrival_s)
     x, y = xy.T
+    kept = slice(None if keeps_tracks else 0)
     # what is counted here tells sessions apart by number: a row for each second, and numbers cost least
     positions = pd.DataFrame({"session_id": shopper, "t_s": t_s - first_s[shopper], "x": x, "y": y})
     entries = compute_zone_entries(positions, model.store)
@@ -84,7 +86,14 @@ def build_tables(model: StoreModel) -> ReplicationTables:
     sessions = _build_sessions(model, names)
     lost = _build_lost(model, names)
     return ReplicationTables(
-        tracks=pd.DataFrame({"session_id": names.sessions(shopper), "t": names.times(t_s), "x": x, "y": y}),
+        tracks=pd.DataFrame(
+            {
+                "session_id": names.sessions(shopper[kept]),
+                "t": names.times(t_s[kept]),
+                "x": x[kept],
+                "y": y[kept],
+            }
+        ),
         receipts=receipts,
         sessions=sessions,
         visits=_build_visits(model, names, first_s),

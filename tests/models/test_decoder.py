@@ -5,7 +5,7 @@ import torch
 
 from models import view_layout
 from models.candidates import LEAVE_RELATIONS, ZONE_RELATIONS
-from models.decoder import decode_step, embed_step, point, read_prompt
+from models.decoder import decode_step, embed_step, point, read_prompt, weigh_dwells
 from tests.models.test_gpt2_pointer import make_tokens
 from tests.models.worlds import make_network
 
@@ -69,6 +69,15 @@ def test_pointing_step_by_step_equals_the_networks_own_head(corner_shop):
     assert logits.shape == (n, view.n_zones + 1)
     assert torch.allclose(logits, expected, atol=1e-5)
     assert expected.std() > 0.01
+
+
+def test_dwells_are_weighed_as_the_networks_own_head_does(corner_shop):
+    prompt = read_prompt(NETWORK, view_layout(corner_shop).zone_features)
+    hidden = torch.randn(40, 16, generator=torch.Generator().manual_seed(4))
+    zone, n_wanted = torch.arange(40) % corner_shop.n_zones, torch.arange(40) % 3
+    with torch.no_grad():
+        expected = NETWORK.dwell_logits(hidden, prompt.zones[zone], n_wanted)
+    assert torch.allclose(weigh_dwells(NETWORK, hidden, prompt, zone, n_wanted), expected, atol=1e-5)
 
 
 def test_tokens_are_embedded_as_the_network_does(corner_shop):
