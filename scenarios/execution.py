@@ -145,7 +145,9 @@ class _Alone:
 
 def live_and_encode(job: Job, task: Task) -> Files:
     """Live one task, as the files of its part."""
-    return encode_part(job.live(task), keeps_tables=job.keeps_tables)
+    files = encode_part(job.live(task), keeps_tables=job.keeps_tables)
+    gc.collect()  # a model and its parts refer to one another; cheap, as all that was there before is frozen
+    return files
 
 
 def live_and_write(job: Job, task: Task, folder: Path) -> None:
