@@ -19,6 +19,8 @@ from layouts import DISPLAY_TYPES, FixtureType, Store, ZoneType
 # Path beside a shelf, weighted by sight, at which 63 % have noticed it: an assumption, no figure was found.
 NOTICE_M = 3.0
 NOTICE_S = 3.0  # the same while standing: a walker at 1 m/s
+# Who waits and pays looks round for some of that time: an assumption, chosen on development worlds.
+TILL_LOOK_S = 10.0
 
 ZONE_TYPES = tuple(ZoneType)
 FIXTURE_TYPES = tuple(FixtureType)
@@ -55,8 +57,8 @@ class LayoutView:
     scale_m
         Longest walk between two zones [m]: distances are read as shares of it.
     leg_notice
-        Chance that the shelf of a zone is noticed on the walk from place a to b, shape (n_places, n_places,
-        n_zones).
+        Chance that the shelf of a zone is noticed on the walk from place a to b, and while paying if b is a
+        till, shape (n_places, n_places, n_zones).
     place_sight
         Sight of each zone from each place, shape (n_places, n_zones).
     zone_key
@@ -103,13 +105,16 @@ def _view_of(store: Store) -> LayoutView:
     distance = np.asarray(walks.place_distance_m, dtype=np.float32)
     n_zones = len(store.zones)
     checkouts = walks.checkout_places
+    sight = np.asarray(store.sight[walks.place_cell], dtype=np.float32)
+    looks = store.leg_views / NOTICE_M
+    looks[:, checkouts] += sight[checkouts] * (TILL_LOOK_S / NOTICE_S)
     return LayoutView(
         store=store,
         zone_features=_zone_features(store, distance),
         distance_m=distance,
         scale_m=float(distance[:n_zones, :n_zones].max()) or 1.0,
-        leg_notice=(1.0 - np.exp(-store.leg_views / NOTICE_M)).astype(np.float32),
-        place_sight=np.asarray(store.sight[walks.place_cell], dtype=np.float32),
+        leg_notice=(1.0 - np.exp(-looks)).astype(np.float32),
+        place_sight=sight,
         zone_key=_zone_keys(store),
         nearest_checkout=distance[:, checkouts].argmin(axis=1) + checkouts.start,
     )

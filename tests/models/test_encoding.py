@@ -5,7 +5,7 @@ import pytest
 from analysis import Journeys
 from models import MAX_STOPS, compute_exposures, encode_journeys, view_layout
 from models.encoding import compute_leg_speeds, drop_stops_for
-from models.layout_view import NOTICE_M, NOTICE_S
+from models.layout_view import NOTICE_M, NOTICE_S, TILL_LOOK_S
 from tests.models.worlds import make_journeys
 
 
@@ -82,7 +82,7 @@ def test_bought_categories(tiny_store, sku):
 
 
 def test_exposures_of_a_journey_with_two_stops(tiny_store, tiny_view, at):
-    """Door to south, 6 s there, south to cold, 9 s there, cold to the till; 1 - exp(-m / 3 m) for each."""
+    """Door to south, 6 s there, south to cold, 9 s there, cold to the till, where one looks round."""
     zone = np.array([[at["south"], at["cold"], -1], [-1, at["south"], at["cold"]]])
     dwell = np.array([[6.0, 9.0, 0.0], [0.0, 6.0, 9.0]])
     exposure = compute_exposures(zone, dwell, tiny_view)
@@ -91,7 +91,10 @@ def test_exposures_of_a_journey_with_two_stops(tiny_store, tiny_view, at):
     for z in range(tiny_store.n_zones):
         expected = 0.0
         for a, b in ((door, at["south"]), (at["south"], at["cold"]), (at["cold"], till)):
-            expected += 1 - np.exp(-tiny_store.leg_views[a, b, z] / NOTICE_M)
+            looks = tiny_store.leg_views[a, b, z] / NOTICE_M
+            if b == till:
+                looks += tiny_store.sight[walks.place_cell[till], z] * TILL_LOOK_S / NOTICE_S
+            expected += 1 - np.exp(-looks)
         for place, seconds in ((at["south"], 6.0), (at["cold"], 9.0)):
             sight = tiny_store.sight[walks.place_cell[place], z]
             expected += 1 - np.exp(-sight * seconds / NOTICE_S)

@@ -6,7 +6,7 @@ from shapely.affinity import scale
 
 from layouts import Placement, ShelfLevel, Store, bundled_store, with_placements
 from models import view_layout
-from models.layout_view import NOTICE_M, NOTICE_S, ZONE_FEATURES
+from models.layout_view import NOTICE_M, NOTICE_S, TILL_LOOK_S, ZONE_FEATURES
 
 
 def feature(view, zone_id, name):
@@ -61,13 +61,21 @@ def test_features_of_the_tiny_store(tiny_view):
 
 
 def test_notice_is_one_minus_exp_of_the_way_in_view(tiny_view, tiny_store):
-    expected = 1 - np.exp(-tiny_store.leg_views / NOTICE_M)
-    assert tiny_view.leg_notice == pytest.approx(expected)
+    before_tills = slice(0, tiny_store.walks.checkout_places.start)
+    expected = 1 - np.exp(-tiny_store.leg_views[:, before_tills] / NOTICE_M)
+    assert tiny_view.leg_notice[:, before_tills] == pytest.approx(expected)
     south, end = tiny_store.zone_index["south"], tiny_store.zone_index["end"]
     noticed = tiny_view.stop_notice(np.array([south, south]), np.array([NOTICE_S, 0.0]))
     assert noticed[0, south] == pytest.approx(1 - np.exp(-1.0))  # one stands in it
     assert not noticed[1].any()
     assert noticed[0, end] == pytest.approx(1 - np.exp(-tiny_view.place_sight[south, end]))
+
+
+def test_who_pays_looks_round(tiny_view, tiny_store):
+    till = tiny_store.walks.checkout_places.start
+    looks = tiny_store.leg_views[:, till] / NOTICE_M + tiny_view.place_sight[till] * TILL_LOOK_S / NOTICE_S
+    assert tiny_view.place_sight[till].max() > 0
+    assert tiny_view.leg_notice[:, till] == pytest.approx(1 - np.exp(-looks), abs=1e-6)
 
 
 def test_nearest_till_and_exit_are_places(tiny_view, tiny_store):
