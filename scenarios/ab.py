@@ -186,7 +186,7 @@ def _compare(
     """Lift of every figure, with all that its interval has to cover."""
     before, after = by_layout[control.name], by_layout[variant.name]
     n_hypotheses = max(len(model.hypotheses), 1)
-    error = estimate_error(control, variant) if model.hypotheses else 0.0
+    error = estimate_error(control, variant, model)
     return {
         kpi: asdict_lift(before[kpi], after[kpi], n_hypotheses=n_hypotheses, relative_error=error)
         for kpi in KPIS

@@ -4,6 +4,9 @@ Hypotheses are readings of the same data by one model; where people do not behav
 them err together. How much was measured on development worlds whose truth is known, half of them of people of
 another structure than the model's (`python -m benchmarks.fidelity.calibration`, docs/fidelity.md). The worlds
 that judge the product have no part in it.
+
+Whether a store is one of those can be seen: there the power at which notices add up comes out far below 1, be
+it because shoppers tire of what they see or because what is taken for notices is none.
 """
 
 from __future__ import annotations
@@ -13,16 +16,32 @@ import math
 import numpy as np
 
 from layouts import DISPLAY_TYPES, Store
+from models import ShopperModel
 from scenarios.support import compute_moved_share
 
-# Standard deviation of the error of a relative lift for each kind of change at its full extent.
+# Standard deviation of the error of a relative lift for each kind of change at its full extent and full misfit.
 ERROR_SD = {"goods": 0.0161, "displays": 0.0085, "ways": 0.0465}
 
 
-def estimate_error(control: Store, variant: Store) -> float:
-    """Standard deviation of the error of a predicted relative lift that no hypothesis covers; 0.01 is 1 %."""
+LEAST_MISFIT = 0.1
+
+
+def estimate_error(control: Store, variant: Store, model: ShopperModel) -> float:
+    """Standard deviation of the error of a predicted relative lift that no hypothesis covers; 0.01 is 1 %.
+
+    A model without hypotheses is taken for what people are.
+    """
+    if not model.hypotheses:
+        return 0.0
     extents = measure_change(control, variant)
-    return math.sqrt(sum(extent * ERROR_SD[kind] ** 2 for kind, extent in extents.items()))
+    return measure_misfit(model) * math.sqrt(
+        sum(extent * ERROR_SD[kind] ** 2 for kind, extent in extents.items())
+    )
+
+
+def measure_misfit(model: ShopperModel) -> float:
+    """How far people are from the form of the model: 0 if what they notice simply adds up, at most 1."""
+    return min(max(1.0 - model.conversion.habituation, LEAST_MISFIT), 1.0)
 
 
 def measure_change(control: Store, variant: Store) -> dict[str, float]:

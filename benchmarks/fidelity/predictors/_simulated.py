@@ -48,7 +48,7 @@ class SimulatedLift:
             before.mean(axis=1),
             after.mean(axis=1),
             n_hypotheses=len(self.model.hypotheses),
-            error_sd=estimate_error(control, variant) * before.mean(),
+            error_sd=estimate_error(control, variant, self.model) * before.mean(),
         )
         base = float(before.mean())
         return Prediction(lift.mean / base, lift.ci95[0] / base, lift.ci95[1] / base)
