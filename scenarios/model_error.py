@@ -19,7 +19,7 @@ from layouts import DISPLAY_TYPES, Store
 from models import ShopperModel
 from scenarios.support import compute_moved_share
 
-# Standard deviation of the error of a relative lift for each kind of change at its full extent and full misfit.
+# Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
 ERROR_SD = {"goods": 0.0161, "displays": 0.0085, "ways": 0.0465}
 
 

@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from layouts import DISPLAY_TYPES, bundled_store, swap_contents, with_placements
+from models.hypotheses import Hypothesis
 from scenarios.model_error import ERROR_SD, estimate_error, measure_change
+from tests.models.worlds import make_model
 from tests.scenarios.test_support import put
 
 
@@ -12,11 +15,22 @@ def shop():
     return bundled_store("supermarket")
 
 
+@pytest.fixture(scope="module")
+def people(shop):
+    return make_people(shop, habituation=0.6)
+
+
+def make_people(shop, *, habituation):
+    model = make_model(shop)
+    model.conversion.log_habituation.data.fill_(float(np.log(habituation)))
+    return replace(model, hypotheses=(Hypothesis(model.needs, model.conversion),))
+
+
 def shelves(store):
     return [z for z in store.zones if z.zone_type not in DISPLAY_TYPES and z.zone_type != "entrance"]
 
 
-def test_the_same_store_and_one_with_other_names_are_no_change(shop):
+def test_the_same_store_and_one_with_other_names_are_no_change(shop, people):
     renamed = replace(
         shop,
         zones=tuple(replace(zone, zone_id=f"new {zone.zone_id}") for zone in shop.zones),
@@ -24,7 +38,7 @@ def test_the_same_store_and_one_with_other_names_are_no_change(shop):
     )
     for other in (shop, renamed):
         assert set(measure_change(shop, other).values()) == {0.0}
-        assert estimate_error(shop, other) == 0.0
+        assert estimate_error(shop, other, people) == 0.0
 
 
 def test_a_swap_moves_goods_and_nothing_else(shop):
@@ -52,13 +66,25 @@ def test_a_moved_door_changes_ways_and_the_farther_the_more(shop):
     assert changes[0]["goods"] == changes[0]["displays"] == 0.0
 
 
-def test_the_error_is_the_root_of_the_sum_of_squares(shop):
-    emptied = with_placements(
-        shop,
-        [i for i in shop.placements if shop.zones[shop.zone_index[i.zone_id]].zone_type not in DISPLAY_TYPES],
-        "emptied",
-    )
+def empty_displays(shop):
+    kind = {zone.zone_id: zone.zone_type for zone in shop.zones}
+    kept = [item for item in shop.placements if kind[item.zone_id] not in DISPLAY_TYPES]
+    return with_placements(shop, kept, "emptied")
+
+
+def test_the_error_is_the_root_of_the_sum_of_squares_times_the_misfit(shop, people):
+    emptied = empty_displays(shop)
     change = measure_change(shop, emptied)
     assert change["displays"] == 1.0
-    expected = sum(extent * ERROR_SD[kind] ** 2 for kind, extent in change.items()) ** 0.5
-    assert estimate_error(shop, emptied) == pytest.approx(expected)
+    squares = sum(extent * ERROR_SD[kind] ** 2 for kind, extent in change.items())
+    assert estimate_error(shop, emptied, people) == pytest.approx(0.4 * squares**0.5)
+
+
+def test_people_who_are_as_the_model_has_it_leave_less_open(shop):
+    emptied = empty_displays(shop)
+    errors = [estimate_error(shop, emptied, make_people(shop, habituation=h)) for h in (0.95, 0.9, 0.5)]
+    assert 0.0 < errors[0] == pytest.approx(errors[1]) and errors[1] < errors[2]  # never less than a tenth
+
+
+def test_a_model_without_hypotheses_is_taken_for_what_people_are(shop):
+    assert estimate_error(shop, empty_displays(shop), make_model(shop)) == 0.0
