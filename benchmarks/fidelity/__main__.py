@@ -64,6 +64,8 @@ def main() -> None:
         for family in (*FAMILIES, PUBLISHED)
         if family in families
     }
+    if {"X", PUBLISHED} <= families:  # all people who are not of the model's structure
+        scores["X and published"] = score_family([c for c in cases if c["family"] != "S"], predictors)
     for family, of_predictor in scores.items():
         print_family(family, of_predictor)
     settings = {
