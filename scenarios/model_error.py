@@ -20,7 +20,7 @@ from models import ShopperModel
 from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
-ERROR_SD = {"goods": 0.0161, "displays": 0.0085, "ways": 0.0465}
+ERROR_SD = {"goods": 0.0512, "displays": 0.0087, "ways": 0.0884}
 
 
 LEAST_MISFIT = 0.1
