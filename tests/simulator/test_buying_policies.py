@@ -79,10 +79,12 @@ def test_the_way_told_is_the_way_gone(case, shop):
     living.run()
     for shopper in (1, N - 1):
         cells = np.concatenate([walk.cells for walk in living.walks[shopper]])
-        places = [np.flatnonzero(cells == cell) for cell in policy.way]
-        assert all(len(place) for place in places)
-        first = [int(place[0]) for place in places]
-        assert first == sorted(first)
+        at = -1
+        for cell in policy.way:  # in this order; some are passed before as well
+            later = np.flatnonzero(cells == cell)
+            later = later[later > at]
+            assert len(later)
+            at = int(later[0])
         assert int((cells == policy.way[1]).sum()) >= 2  # on the way in and on the way out
         assert plans.stop_cell[shopper] == policy.way[-1]
     assert policy.way[0] not in np.concatenate([walk.cells for walk in living.walks[0]])

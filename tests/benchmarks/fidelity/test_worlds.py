@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from benchmarks.fidelity import other_shopper
+from benchmarks.fidelity.null_edits import mirror_store
 from benchmarks.fidelity.worlds import draw_world
 from layouts import ConfigError
 
@@ -39,6 +41,18 @@ def test_mirrored_observations_lie_in_the_mirrored_store(world):
     assert observed.tracks["x"].to_numpy() == pytest.approx(x0 + x1 - x, abs=0.006)
     assert observed.receipts is world.observations.receipts
     assert store.floor.bounds == pytest.approx(world.store.floor.bounds)
+
+
+def test_a_mirrored_store_has_mirrored_cells_and_ways(world):
+    store, mirrored = world.store, mirror_store(world.store)
+    x0, _, x1, _ = store.floor.bounds
+    assert (x1 - x0) % 0.5 > 0.1  # a width that cells do not fill
+    assert np.array_equal(mirrored.grid.walkable, store.grid.walkable[:, ::-1])
+    order = [mirrored.zone_index[zone.zone_id] for zone in store.zones]
+    before, after = (np.asarray(s.walks.place_distance_m) for s in (store, mirrored))
+    n = store.n_zones
+    assert after[np.ix_(order, order)] == pytest.approx(before[:n, :n], abs=1.0)  # which cell, of two as near
+    assert np.isclose(after[np.ix_(order, order)], before[:n, :n], atol=1e-3).mean() > 0.9
 
 
 def test_an_unknown_family_is_refused():
