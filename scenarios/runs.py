@@ -26,7 +26,7 @@ from scenarios.stopping import FloatArray, StoppingRule
 # Columns of the written tables, after `layout` and `replication`; all of them where none are named
 POS_COLUMNS = ["basket_id", "session_id", "sku_id", "qty", "unit_price", "margin", "checkout_ts"]
 TRACKING_COLUMNS = ["session_id", "t", "x", "y"]
-ROWS_PER_GROUP = 2**17  # of the written tables: what is in memory at a time
+ROWS_PER_GROUP = 2**15  # of the written tables: what is in memory at a time
 
 
 def run_job(job: Job, n_replications: int, execution: Execution | None = None) -> Parts:

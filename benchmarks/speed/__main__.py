@@ -30,7 +30,8 @@ from scenarios.inputs import open_model, open_store
 PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "shoppers", "memory", "stores", "kills")
 FULL = {
     "repeats": 5,
-    "replications": 16,
+    "replications": 80,
+    "run_repeats": 3,
     "ab_repeats": 3,
     "ab_shoppers": 2000,
     "ab_replications": 30,
@@ -46,6 +47,7 @@ FULL = {
 QUICK = FULL | {
     "repeats": 1,
     "replications": 4,
+    "run_repeats": 1,
     "ab_repeats": 1,
     "ab_replications": 5,
     "shoppers_alone": 24,

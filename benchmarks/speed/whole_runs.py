@@ -29,7 +29,7 @@ def time_runs(
     """
     simulate(store, model=next(iter(people.values())), n_shoppers=10, n_replications=4, n_workers=2)
     walls: dict[tuple[str, int], list[float]] = {}
-    for _ in range(options.repeats):
+    for _ in range(options.run_repeats):
         for name, model in people.items():
             for n_workers in options.workers:
                 walls.setdefault((name, n_workers), []).append(time_run(store, model, n_workers, options))
