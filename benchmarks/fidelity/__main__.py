@@ -198,13 +198,17 @@ def print_family(family: str, scores: dict[str, Any]) -> None:
     rows = [
         [
             name,
-            *(f"{100 * scores[name]['by_kind'][kind]['mean_absolute_error']:.2f}" for kind in kinds),
+            *(_format_error(scores[name]["by_kind"].get(kind)) for kind in kinds),
             scores[name]["seconds_per_case"],
         ]
         for name in order
     ]
     head = ["predictor", *kinds, "seconds a case"]
     print_table(f"Family {family}, mean absolute error in points by kind of edit", head, rows)
+
+
+def _format_error(of_kind: dict[str, float] | None) -> str:
+    return f"{100 * of_kind['mean_absolute_error']:.2f}" if of_kind else ""
 
 
 if __name__ == "__main__":
