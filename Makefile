@@ -70,7 +70,7 @@ bench-realism: setup  ## zone visits and purchases in layouts nobody has walked,
 bench-pairing: setup  ## how alike paired shoppers are in two layouts, and how many shoppers that saves
 	$(BIN)/python -m benchmarks.fidelity.pairing $(BENCH_FLAGS)
 
-bench-speed: setup  ## speed, growth, killed workers, held against bars (three quarters of an hour; BENCH_FLAGS=--quick for a look)
+bench-speed: setup  ## speed, growth, killed workers, held against bars (a quarter of an hour; BENCH_FLAGS=--quick for a look)
 	$(BIN)/python -m benchmarks.speed $(BENCH_FLAGS)
 	$(BIN)/python -m benchmarks.speed.scale
 

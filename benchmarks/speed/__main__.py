@@ -1,6 +1,6 @@
 """Measure speed, growth and survival, and hold them against the bars.
 
-`python -m benchmarks.speed` takes about three quarters of an hour on a quiet machine of two cores, `--quick`
+`python -m benchmarks.speed` takes about a quarter of an hour on a quiet machine of two cores, `--quick`
 five minutes (its figures are no measurement of long runs: starting takes most of its time). Parts can be
 chosen: phases, walking, runs, ab, one-by-one, shoppers, memory, stores, kills. Ratios are taken within one
 run of this command, in turns, and medians are told, so that they bear other load on the machine.
