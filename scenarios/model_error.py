@@ -21,9 +21,7 @@ from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
 ERROR_SD = {"goods": 0.0512, "displays": 0.0087, "ways": 0.0884}
-
-
-LEAST_MISFIT = 0.1
+LEAST_MISFIT = 0.1  # no people are quite as a model has them
 
 
 def estimate_error(control: Store, variant: Store, model: ShopperModel) -> float:

@@ -143,9 +143,7 @@ class _Cohort:
         appetite = model.conversion.compute_appetite(attributes)[:, None]
         self.met = np.zeros((n, len(view.store.categories)))
         self.enough = (self.impulse.threshold / appetite) ** (1.0 / model.conversion.habituation)
-        self.enough[self.line_row, view.store.sku_category[self.sku]] = (
-            np.inf
-        )  # what is planned is no impulse
+        self.enough[self.line_row, view.store.sku_category[self.sku]] = np.inf  # planned is no impulse
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
 

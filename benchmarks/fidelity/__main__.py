@@ -8,7 +8,6 @@ the data folder with their published outcomes. An interrupted run goes on where 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -44,9 +43,7 @@ FIGURES = {  # figure -> head of its column, factor
 def main() -> None:
     """Run what is asked for, print the tables, write the result."""
     options = parse_options()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("models", "analysis"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_to_stderr()
     try:
         predictors = choose_predictors(options.predictors)
         for name in options.refit:

@@ -77,7 +77,7 @@ class Task:
 
 
 def log_to_stderr() -> None:
-    """Let a worker process say what it has finished."""
+    """Let a process say what it has finished, and no more."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("benchmarks").setLevel(logging.INFO)
 

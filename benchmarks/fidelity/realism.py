@@ -9,7 +9,6 @@ and linking of receipts. Layout A itself, on held-out visits, stands beside it. 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from analysis import (
     sample_sessions,
 )
 from benchmarks.common import CACHE, print_table, write_result
-from benchmarks.fidelity.judging import FIT_SEED, Task, keep
+from benchmarks.fidelity.judging import FIT_SEED, Task, keep, log_to_stderr
 from benchmarks.fidelity.predictors import find_predictor
 from benchmarks.fidelity.predictors._simulated import SimulatedLift, name_by_place
 from benchmarks.fidelity.worlds import FAMILIES, N_OBSERVED, OTHER_VISIT_SEED, VISIT_SEED, World
@@ -92,9 +91,7 @@ class Counts:
 def main() -> None:
     """Run what is asked for, print the table, write `benchmarks/results/realism.json`."""
     options = parse_options()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("models", "analysis"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_to_stderr()
     try:
         for name in options.predictors:
             find_predictor(name)
