@@ -2,11 +2,17 @@
 
 The same function as `GPT2Pointer.read_journeys` one token at a time (a test compares them); transformers'
 cache would copy the prompt for every shopper and again at every step.
+
+What a shopper decides does not depend on who decides beside it, not even in the last bit. A library may round
+the sums of a matrix product otherwise when the matrix has more rows or fewer. So rows go through in **tiles**
+of one size, the last one filled up with rows that nobody looks at, and every product is a batched product of
+tiles: each tile's has the same shape and alignment, however many there are and whoever is in them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,11 +23,11 @@ from torch import Tensor, nn
 
 from models.gpt2_pointer import N_DWELL_BINS, GPT2Pointer, JourneyTokens, bin_dwell
 
-# shoppers at a time: few enough for the processor's cache, and fixed, as sums may be rounded by it
-READ_AT_ONCE, POINT_AT_ONCE = 512, 128
+TILE = 16  # rows; 16 numbers of 4 bytes fill a cache line, so every tile is aligned in the same way
+READ_AT_ONCE, POINT_AT_ONCE = 32 * TILE, 8 * TILE  # rows at a time, few enough for the processor's cache
 FIRST_ROOM = 4  # steps that memory has room for at first; doubled when they are used up
-_GELU_SLOPE = 2.0 * math.sqrt(2.0 / math.pi)
-_GELU_BEND = 0.044715
+_GELU_SLOPE = torch.tensor(2.0 * math.sqrt(2.0 / math.pi))
+_GELU_BEND = 0.044715 * float(_GELU_SLOPE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +37,7 @@ class JourneyMemory:
     Attributes
     ----------
     table
-        Shape (n_layers, 2, n, n_heads, room, head width), the rows in an order of its own.
+        Shape (n_layers, 2, rows of whole tiles, n_heads, room, head width), in an order of its own.
     row
         Row of the table of each shopper, shape (n,).
     """
@@ -44,7 +50,7 @@ class JourneyMemory:
         """Make room for the first steps of `n` shoppers."""
         config = network.config
         head_width = config.n_embd // config.n_head
-        table = torch.empty(config.n_layer, 2, n, config.n_head, FIRST_ROOM, head_width)
+        table = torch.empty(config.n_layer, 2, _fill_tiles(n), config.n_head, FIRST_ROOM, head_width)
         return cls(table, torch.arange(n))
 
     def take(self, rows: NDArray[np.integer[Any]]) -> JourneyMemory:
@@ -56,7 +62,7 @@ class JourneyMemory:
         free = is_free.nonzero()[:, 0]
         self.table.index_copy_(2, free, self.table.index_select(2, row[is_beyond]))
         row[is_beyond] = free
-        return JourneyMemory(self.table[:, :, : len(row)], row)
+        return JourneyMemory(self.table[:, :, : _fill_tiles(len(row))], row)
 
     def with_room_for(self, n_steps: int) -> JourneyMemory:
         """Return the same with room for so many steps at least."""
@@ -69,26 +75,21 @@ class JourneyMemory:
 
 
 class _Block(NamedTuple):
-    """Weights of a block of GPT-2, and what it makes of the zones of a layout."""
+    """Weights of a block of GPT-2; pairs are weight (inputs, outputs) and bias."""
 
-    zone_keys: Tensor  # (n_heads, head width, n_zones)
-    zone_values: Tensor  # (n_heads, n_zones, head width)
     norms: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
-    ask: tuple[
-        Tensor, Tensor
-    ]  # weight and bias of query (already divided by the root of its width), key, value
+    ask: tuple[Tensor, Tensor]  # of query (already divided by the root of its width), key, value
     answer: tuple[Tensor, Tensor]
     rise: tuple[Tensor, Tensor]
     fall: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, block: Any, keys: Tensor, values: Tensor) -> _Block:
+    def of(cls, block: Any, n_heads: int) -> _Block:
         attention, mlp = block.attn, block.mlp
         scale = torch.ones(attention.c_attn.bias.shape)
-        scale[: len(scale) // 3] = keys.shape[2] ** -0.5
+        width = len(scale) // 3
+        scale[:width] = (width // n_heads) ** -0.5
         return cls(
-            keys.transpose(1, 2).contiguous(),
-            values,
             ((block.ln_1.weight, block.ln_1.bias), (block.ln_2.weight, block.ln_2.bias)),
             (attention.c_attn.weight * scale, attention.c_attn.bias * scale),
             (attention.c_proj.weight, attention.c_proj.bias),
@@ -108,9 +109,10 @@ class LayoutPrompt:
     zones
         Zone states, shape (n_zones, width).
     layers
-        Keys and values per layer, each (n_heads, n_zones, head width).
+        Keys (width, n_heads * n_zones) and values (n_heads * n_zones, width) of each layer: a block for each
+        head on the diagonal, nothing beside it.
     blocks
-        The same, with the weights of each layer.
+        The weights of each layer, those of the network that read it.
     pointer_keys, relation_offset, dwell_offset
         The zones' part of the heads, of shape (n_zones, width) but for the relations' (n_zones, n_relation).
     """
@@ -129,12 +131,15 @@ def read_prompt(network: GPT2Pointer, zone_features: NDArray[np.float32]) -> Lay
     """Let the network read a layout, once for all shoppers."""
     embedded = network.embed_zones(torch.from_numpy(zone_features))
     zones, cache = network.read_layout(embedded)
-    layers = tuple((layer.keys[0], layer.values[0]) for layer in cache.layers)
+    layers = tuple(
+        (torch.block_diag(*layer.keys[0].transpose(1, 2)), torch.block_diag(*layer.values[0]))
+        for layer in cache.layers
+    )
     return LayoutPrompt(
         torch.cat([embedded, torch.zeros_like(embedded[:1])]),
         zones,
         layers,
-        blocks=tuple(_Block.of(block, *layer) for block, layer in zip(network.gpt2.h, layers, strict=True)),
+        blocks=tuple(_Block.of(block, network.config.n_head) for block in network.gpt2.h),
         pointer_keys=network.key(zones) / network.config.n_embd**0.5,
         relation_offset=network.relation_zone(zones) + network.relation_in.bias,
         dwell_offset=network.dwell_zone(zones) + network.dwell_wanted.bias,
@@ -144,78 +149,151 @@ def read_prompt(network: GPT2Pointer, zone_features: NDArray[np.float32]) -> Lay
 @torch.no_grad()
 def embed_step(network: GPT2Pointer, tokens: JourneyTokens, prompt: LayoutPrompt) -> Tensor:
     """Embed one token per shopper, shape (n, width); the same function as `GPT2Pointer.embed_journey`."""
-    stop, wanted = tokens.zone[:, 0], torch.from_numpy(tokens.n_wanted[:, 0].astype(np.float32))
+    stop, n_wanted = tokens.zone[:, 0], tokens.n_wanted[:, 0].astype(np.float32)
     dwell = np.where(stop < 0, N_DWELL_BINS, bin_dwell(tokens.dwell_s[:, 0]))
+    wanted = _fill_up(torch.from_numpy(n_wanted))
     listed = torch.stack([torch.log1p(wanted), (wanted == 0).float()], 1)
     attributes = torch.from_numpy(np.asarray(tokens.attributes))
     embedded = nn.functional.embedding_bag(attributes, network.attribute_in.weight, mode="sum")
     embedded += prompt.stops[torch.from_numpy(stop)]
     embedded += network.dwell_in.weight[torch.from_numpy(dwell)]
-    return embedded + network.list_in(listed)
+    return embedded + _apply(network.list_in, listed)[: len(embedded)]
+
+
+class Party(NamedTuple):
+    """Shoppers of one layout whose journeys are read on.
+
+    Attributes
+    ----------
+    prompt
+        The layout.
+    embedded
+        The next token of each shopper, shape (n, width).
+    memory
+        What the step before returned, None at the door; it is written into.
+    """
+
+    prompt: LayoutPrompt
+    embedded: Tensor
+    memory: JourneyMemory | None
 
 
 @torch.no_grad()
 def decode_step(
-    network: GPT2Pointer, embedded: Tensor, step: int, prompt: LayoutPrompt, memory: JourneyMemory | None
-) -> tuple[Tensor, JourneyMemory]:
-    """Read one more journey token per shopper.
+    network: GPT2Pointer, parties: Sequence[Party], step: int
+) -> list[tuple[Tensor, JourneyMemory]]:
+    """Read one more journey token of every shopper, whatever their layouts, in one pass.
 
     Parameters
     ----------
     network
-        In evaluation mode.
-    embedded
-        The token of each shopper, shape (n, width); `step` is its number, 0 at the door.
-    prompt, memory
-        The layout, and what the step before returned (None at the door); it is written into.
+        In evaluation mode; all prompts are its own.
+    parties
+        One for each layout.
+    step
+        Number of the token, 0 at the door, the same for all.
 
     Returns
     -------
-    hidden
-        State after the token, shape (n, width).
-    memory
-        For the next step.
+    answers
+        For each party the state after the token, shape (n, width), and the memory for the next step.
     """
-    memory = memory or JourneyMemory.make(network, len(embedded))
-    memory = memory.with_room_for(step + 1)
-    hidden = torch.empty_like(embedded)  # in the order of the table
-    hidden[memory.row] = embedded + network.gpt2.wpe.weight[step + 1]
-    for rows in _split_rows(len(hidden), READ_AT_ONCE):
-        seen = memory.table[:, :, rows, :, : step + 1]
-        for block, stops in zip(prompt.blocks, seen, strict=True):
-            _add_block(block, hidden[rows], stops)
-    last = network.gpt2.ln_f
-    return _normalise(hidden[memory.row], (last.weight, last.bias)), memory
+    memories = [
+        (party.memory or JourneyMemory.make(network, len(party.embedded))).with_room_for(step + 1)
+        for party in parties
+    ]
+    ends = np.cumsum([memory.table.shape[2] for memory in memories])
+    starts = ends - [memory.table.shape[2] for memory in memories]
+    hidden = torch.zeros(int(ends[-1]), network.config.n_embd)  # party by party, in the order of their tables
+    for party, memory, start in zip(parties, memories, starts, strict=True):
+        hidden[memory.row + int(start)] = party.embedded + network.gpt2.wpe.weight[step + 1]
+    for first in range(0, len(hidden), READ_AT_ONCE):
+        last = min(first + READ_AT_ONCE, len(hidden))
+        here = [
+            _Seats(
+                slice(max(start, first) - first, min(end, last) - first),
+                party.prompt,
+                memory.table[:, :, max(start, first) - start : min(end, last) - start, :, : step + 1],
+            )
+            for party, memory, start, end in zip(parties, memories, starts, ends, strict=True)
+            if start < last and end > first
+        ]
+        for layer, block in enumerate(parties[0].prompt.blocks):
+            _add_block(block, hidden[first:last], here, layer)
+    norm = network.gpt2.ln_f
+    hidden = _normalise(hidden, (norm.weight, norm.bias))
+    return [(hidden[memory.row + int(start)], memory) for memory, start in zip(memories, starts, strict=True)]
 
 
-def _split_rows(n: int, at_once: int) -> list[slice]:
-    return [slice(start, start + at_once) for start in range(0, n, at_once)]
+class _Seats(NamedTuple):
+    """Rows of a batch that are of one layout."""
+
+    rows: slice
+    prompt: LayoutPrompt
+    stops: Tensor  # their keys and values, (n_layers, 2, n, n_heads, n_steps, head width)
 
 
-def _add_block(block: _Block, hidden: Tensor, stops: Tensor) -> None:
-    """Take tokens (n, width) through a block, in place; `stops` is (2, n, n_heads, n_steps, head width)."""
-    asked = torch.addmm(block.ask[1], _normalise(hidden, block.norms[0]), block.ask[0])
+def _add_block(block: _Block, hidden: Tensor, seats: Sequence[_Seats], layer: int) -> None:
+    """Take tokens (n, width) through a block, in place."""
+    asked = _project(_normalise(hidden, block.norms[0]), *block.ask)
+    attended = [_attend(asked[rows], prompt.layers[layer], stops[layer]) for rows, prompt, stops in seats]
     weight, bias = block.answer
-    hidden.addmm_(_attend(asked, block, stops), weight).add_(bias)
-    risen = torch.addmm(block.rise[1], _normalise(hidden, block.norms[1]), block.rise[0])
+    _add_product(hidden, torch.cat(attended) if len(attended) > 1 else attended[0], weight)
+    hidden.add_(bias)
+    risen = _project(_normalise(hidden, block.norms[1]), *block.rise)
     weight, bias = block.fall
-    hidden.addmm_(_compute_gelu(risen), weight).add_(bias)
+    _add_product(hidden, _compute_gelu(risen), weight)
+    hidden.add_(bias)
 
 
-def _attend(asked: Tensor, block: _Block, stops: Tensor) -> Tensor:
-    """Attend to the zones, which all share, and to one's own stops; the last of these is written here."""
+def _attend(asked: Tensor, zones: tuple[Tensor, Tensor], stops: Tensor) -> Tensor:
+    """Attend to the zones, which all share, and to one's own stops; the last of these is written here.
+
+    `asked` is (n, 3 width), `stops` (2, n, n_heads, n_steps, head width), the result (n, width).
+    """
     _, n, n_heads, n_steps, head_width = stops.shape
     query, *told = asked.view(n, 3, n_heads, head_width).unbind(1)
     keys, values = stops.unbind()
     keys[:, :, -1], values[:, :, -1] = told
-    to_zones = torch.bmm(query.transpose(0, 1), block.zone_keys)  # (n_heads, n, n_zones)
+    to_zones = _project(query.reshape(n, -1), zones[0]).view(n, n_heads, -1)
     to_stops = torch.bmm(keys.flatten(0, 1), query.reshape(n * n_heads, head_width, 1))
-    to_stops = to_stops.view(n, n_heads, n_steps)
-    weights = torch.cat([to_zones.transpose(0, 1), to_stops], 2).softmax(2)
+    weights = torch.cat([to_zones, to_stops.view(n, n_heads, n_steps)], 2).softmax(2)
     n_zones = to_zones.shape[2]
     out = (weights[:, :, n_zones:, None] * values).sum(2)  # for so few steps faster than a product
-    out += torch.bmm(weights[:, :, :n_zones].transpose(0, 1), block.zone_values).transpose(0, 1)
-    return out.view(n, n_heads * head_width)
+    out = out.view(n, n_heads * head_width)
+    _add_product(out, weights[:, :, :n_zones].reshape(n, -1), zones[1])
+    return out
+
+
+def _fill_tiles(n: int) -> int:
+    """Rows of as many whole tiles as hold `n` rows."""
+    return -(-n // TILE) * TILE
+
+
+def _fill_up(rows: Tensor) -> Tensor:
+    """Put rows of zeros behind, up to whole tiles."""
+    n = len(rows)
+    return torch.cat([rows, rows.new_zeros(_fill_tiles(n) - n, *rows.shape[1:])]) if n % TILE else rows
+
+
+def _project(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Product of rows of whole tiles with a weight (inputs, outputs), tile by tile, plus a bias."""
+    tiles = rows.unflatten(0, (-1, TILE))
+    weights = weight.expand(len(tiles), *weight.shape)
+    if bias is None:
+        return torch.bmm(tiles, weights).flatten(0, 1)
+    return torch.baddbmm(bias.expand(len(tiles), 1, len(bias)), tiles, weights).flatten(0, 1)
+
+
+def _add_product(total: Tensor, rows: Tensor, weight: Tensor) -> None:
+    """Add the product of rows of whole tiles with a weight to `total`, in place."""
+    tiles = rows.unflatten(0, (-1, TILE))
+    total.unflatten(0, (-1, TILE)).baddbmm_(tiles, weight.expand(len(tiles), *weight.shape))
+
+
+def _apply(layer: nn.Linear, rows: Tensor) -> Tensor:
+    """Apply a layer to rows of whole tiles."""
+    return _project(rows, layer.weight.T.contiguous(), layer.bias)
 
 
 def _normalise(x: Tensor, weight_and_bias: tuple[Tensor, Tensor]) -> Tensor:
@@ -224,8 +302,7 @@ def _normalise(x: Tensor, weight_and_bias: tuple[Tensor, Tensor]) -> Tensor:
 
 def _compute_gelu(x: Tensor) -> Tensor:
     """GELU in the form with tanh, (1 + tanh y) / 2 written as the logistic of 2 y: half of torch's time."""
-    y = x * x
-    return y.mul_(_GELU_SLOPE * _GELU_BEND).add_(_GELU_SLOPE).mul_(x).sigmoid_().mul_(x)
+    return torch.addcmul(_GELU_SLOPE, x, x, value=_GELU_BEND).mul_(x).sigmoid_().mul_(x)
 
 
 @torch.no_grad()
@@ -234,14 +311,19 @@ def point(
 ) -> Tensor:
     """Logits of the next zone, the last column leaving; the same function as `GPT2Pointer.point`."""
     gelu, out = nn.functional.gelu, network.relation_out
-    to_zone = torch.addmm(out.bias, network.query(hidden), prompt.pointer_keys.T)
-    context = network.relation_context(hidden)[:, None]
-    for rows in _split_rows(len(hidden), POINT_AT_ONCE):
-        weighed = (context[rows] + prompt.relation_offset).flatten(0, 1)  # (n * n_zones, n_relation)
-        weighed.addmm_(relations[rows].flatten(0, 1), network.relation_in.weight.T)
-        to_zone[rows] += (gelu(weighed) @ out.weight[0]).view(-1, to_zone.shape[1])
-    to_leave = network.leave_out(gelu(network.leave_in(torch.cat([hidden, leaving], 1))))
-    return torch.cat([to_zone, to_leave], 1)
+    n, n_zones, _ = relations.shape
+    hidden, leaving = _fill_up(hidden), _fill_up(leaving)
+    to_zone = _project(_apply(network.query, hidden), prompt.pointer_keys.T) + out.bias
+    context = _apply(network.relation_context, hidden)[:, None]
+    to_relation = network.relation_in.weight.T.contiguous()
+    for start in range(0, n, POINT_AT_ONCE):
+        rows = slice(start, start + POINT_AT_ONCE)
+        seen = _fill_up(relations[rows]).flatten(0, 1)  # (n_rows * n_zones, n_relations)
+        weighed = (context[rows] + prompt.relation_offset).flatten(0, 1)
+        _add_product(weighed, seen, to_relation)
+        to_zone[rows] += torch.mv(gelu(weighed), out.weight[0]).view(-1, n_zones)
+    to_leave = _apply(network.leave_out, gelu(_apply(network.leave_in, torch.cat([hidden, leaving], 1))))
+    return torch.cat([to_zone, to_leave], 1)[:n]
 
 
 @torch.no_grad()
@@ -249,5 +331,6 @@ def weigh_dwells(
     network: GPT2Pointer, hidden: Tensor, prompt: LayoutPrompt, zone: Tensor, n_wanted: Tensor
 ) -> Tensor:
     """Logits of the stop's length in the zones (n,) that were chosen; as `GPT2Pointer.dwell_logits`."""
-    wanted = torch.log1p(n_wanted.float())[:, None] * network.dwell_wanted.weight[:, 0]
-    return network.dwell_out(nn.functional.gelu(hidden + prompt.dwell_offset[zone] + wanted))
+    wanted = torch.log1p(_fill_up(n_wanted).float())[:, None] * network.dwell_wanted.weight[:, 0]
+    considered = _fill_up(hidden + prompt.dwell_offset[zone]) + wanted
+    return _apply(network.dwell_out, nn.functional.gelu(considered))[: len(hidden)]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.candidates import relate_leaving, relate_zones
-from models.decoder import LayoutPrompt, decode_step, embed_step, point, read_prompt, weigh_dwells
+from models.decoder import LayoutPrompt, Party, decode_step, embed_step, point, read_prompt, weigh_dwells
 from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
 from models.layout_view import LayoutView
 from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
@@ -52,7 +52,8 @@ class LayoutPolicy:
         )
         with torch.no_grad():
             embedded = embed_step(self.network, tokens, prompt)
-            hidden, memory = decode_step(self.network, embedded, states.n_stops, prompt, states.memory)
+            party = Party(prompt, embedded, states.memory)
+            [(hidden, memory)] = decode_step(self.network, [party], states.n_stops)
             relations = relate_zones(states.place, states.n_wanted_here, states.n_visits, layout)
             leaving = relate_leaving(states.place, states.n_wanted, states.n_stops, layout)
             logits = point(

@@ -9,6 +9,7 @@ those of the receipts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,6 +110,11 @@ class BasketBank:
         """Take other chances that the lines were planned."""
         return replace(self, planned_share=line_shares)
 
+    @cached_property
+    def _sku_index(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Every SKU id once, and which of them each line holds."""
+        return np.unique(self.sku_id.astype(str), return_inverse=True)
+
     @property
     def n(self) -> int:
         """Number of baskets."""
@@ -122,7 +128,8 @@ class BasketBank:
         shopper = np.repeat(np.arange(len(drawn)), n_lines)
         first = np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
         line = start[drawn][shopper] + np.arange(len(shopper)) - first
-        sku = np.array([store.sku_index.get(sku_id, -1) for sku_id in self.sku_id], dtype=np.int64)[line]
+        sku_ids, index = self._sku_index
+        sku = np.array([store.sku_index.get(sku_id, -1) for sku_id in sku_ids], dtype=np.int64)[index[line]]
         known = sku >= 0
         return Baskets(
             attributes={name: values[drawn] for name, values in self.attributes.items()},

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -23,26 +25,35 @@ from benchmarks.common import print_table
 from benchmarks.speed.stopwatch import Stopwatch
 from layouts import Store
 from models import LayoutPolicy, ShopperModel
+from models.decoder import LayoutPrompt, Party
+from models.gpt2_pointer import GPT2Pointer
 from scenarios import monte_carlo
 from scenarios.execution import at_work
 from scenarios.monte_carlo import Job, RunConfig
 
 
-def decode_alone(network: Any, embedded: Tensor, step: int, prompt: Any, memory: Any) -> tuple[Tensor, Any]:
+def decode_alone(network: GPT2Pointer, parties: Sequence[Party], step: int) -> list[tuple[Tensor, Any]]:
     """Read one more journey token of one shopper with transformers; as `models.decoder.decode_step`."""
     from transformers import DynamicCache
 
-    if memory is None:
-        memory = DynamicCache()
-        for index, (keys, values) in enumerate(prompt.layers):
-            memory.update(keys[None], values[None], index)
+    [(prompt, embedded, memory)] = parties
+    seen: Any = memory
+    if seen is None:
+        seen = DynamicCache()
+        for index, layer in enumerate(_read_layout(network, prompt).layers):
+            seen.update(layer.keys, layer.values, index)
     out = network.gpt2(
         inputs_embeds=embedded[:, None],
         position_ids=torch.tensor([[step + 1]]),
-        past_key_values=memory,
+        past_key_values=seen,
         use_cache=True,
     )
-    return out.last_hidden_state[:, 0], out.past_key_values
+    return [(out.last_hidden_state[:, 0], out.past_key_values)]
+
+
+@cache
+def _read_layout(network: GPT2Pointer, prompt: LayoutPrompt) -> Any:
+    return network.read_layout(prompt.stops[:-1])[1]
 
 
 def time_one_by_one(store: Store, model: ShopperModel, options: argparse.Namespace) -> dict[str, Any]:

@@ -25,13 +25,21 @@ from simulator import Itineraries, Luck, draw_population, plan_itineraries
 CODER = AttributeCoder({"mission": ("unknown", "major", "quick"), "gender": ("unknown", "female", "male")})
 
 
-def make_network(*, seed: int = 0, n_layer: int = 1, n_levels: int = CODER.n_levels) -> GPT2Pointer:
+def make_network(
+    *,
+    seed: int = 0,
+    n_layer: int = 1,
+    n_levels: int = CODER.n_levels,
+    n_embd: int = 16,
+    n_relation: int = 8,
+) -> GPT2Pointer:
     """An untrained network, spread out enough that its answers differ; in evaluation mode."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = GPT2Pointer(
-            PointerConfig(n_levels=n_levels, n_embd=16, n_layer=n_layer, n_head=2, n_relation=8)
+        config = PointerConfig(
+            n_levels=n_levels, n_embd=n_embd, n_layer=n_layer, n_head=2, n_relation=n_relation
         )
+        network = GPT2Pointer(config)
         with torch.no_grad():
             for name, weights in network.named_parameters():
                 if weights.ndim == 2 and "gpt2.w" not in name:
