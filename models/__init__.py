@@ -16,7 +16,7 @@ from models.layout_view import LayoutView, view_layout
 from models.needs import BasketBank, Baskets, Needs
 from models.network_finetuning import FinetuningConfig
 from models.policies import POLICIES
-from models.policy import LEAVE, DecisionDraws, Decisions, Policy, ShopperStates
+from models.policy import LEAVE, DecisionDraws, Decisions, Memory, Party, Policy, SharedPolicy, ShopperStates
 from models.policy_fitting import PRESETS, check_preset
 from models.policy_training import TrainingStore
 from models.pretraining import COMMON_LEVELS, PretrainingConfig, pretrain_policy
@@ -49,12 +49,15 @@ __all__ = [
     "LayoutPolicy",
     "LayoutView",
     "Match",
+    "Memory",
     "Needs",
     "Pace",
+    "Party",
     "PointerConfig",
     "Policy",
     "PretrainingConfig",
     "ReferenceBehaviour",
+    "SharedPolicy",
     "ShopperModel",
     "ShopperStates",
     "TownPolicy",

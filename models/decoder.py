@@ -160,7 +160,7 @@ def embed_step(network: GPT2Pointer, tokens: JourneyTokens, prompt: LayoutPrompt
     return embedded + _apply(network.list_in, listed)[: len(embedded)]
 
 
-class Party(NamedTuple):
+class Readers(NamedTuple):
     """Shoppers of one layout whose journeys are read on.
 
     Attributes
@@ -180,7 +180,7 @@ class Party(NamedTuple):
 
 @torch.no_grad()
 def decode_step(
-    network: GPT2Pointer, parties: Sequence[Party], step: int
+    network: GPT2Pointer, parties: Sequence[Readers], step: int
 ) -> list[tuple[Tensor, JourneyMemory]]:
     """Read one more journey token of every shopper, whatever their layouts, in one pass.
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.candidates import relate_leaving, relate_zones
-from models.decoder import LayoutPrompt, Party, decode_step, embed_step, point, read_prompt, weigh_dwells
+from models.decoder import (
+    JourneyMemory,
+    LayoutPrompt,
+    Readers,
+    decode_step,
+    embed_step,
+    point,
+    read_prompt,
+    weigh_dwells,
+)
 from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
 from models.layout_view import LayoutView
-from models.policy import LEAVE, DecisionDraws, Decisions, ShopperStates, choose_by_gumbel
+from models.policy import LEAVE, DecisionDraws, Decisions, Party, ShopperStates, choose_by_gumbel
 from models.storage import load_weights, read_config, save_weights
 from models.vocabulary import AttributeCoder
 
@@ -42,6 +53,18 @@ class LayoutPolicy:
 
     def decide(self, states: ShopperStates, layout: LayoutView, draws: DecisionDraws) -> Decisions:
         """Choose the next zone and dwell of each shopper; the batch must be of one layout and one step."""
+        return self.decide_together([Party(states=states, layout=layout, draws=draws)])[0]
+
+    def decide_together(self, parties: Sequence[Party]) -> list[Decisions]:
+        """Choose for shoppers of several layouts in one pass through the network; see `SharedPolicy`."""
+        readers = [self._embed(party.states, party.layout) for party in parties]
+        read = decode_step(self.network, readers, parties[0].states.n_stops)
+        return [
+            self._choose(party, reader.prompt, *answer)
+            for party, reader, answer in zip(parties, readers, read, strict=True)
+        ]
+
+    def _embed(self, states: ShopperStates, layout: LayoutView) -> Readers:
         prompt = self._read(layout)
         in_zone = states.place < layout.n_zones
         tokens = JourneyTokens(
@@ -50,23 +73,22 @@ class LayoutPolicy:
             dwell_s=states.last_dwell_s[:, None],
             n_wanted=states.n_wanted[:, None],
         )
-        with torch.no_grad():
-            embedded = embed_step(self.network, tokens, prompt)
-            party = Party(prompt, embedded, states.memory)
-            [(hidden, memory)] = decode_step(self.network, [party], states.n_stops)
-            relations = relate_zones(states.place, states.n_wanted_here, states.n_visits, layout)
-            leaving = relate_leaving(states.place, states.n_wanted, states.n_stops, layout)
-            logits = point(
-                self.network, hidden, prompt, torch.from_numpy(relations), torch.from_numpy(leaving)
-            ).numpy()
-            choice = choose_by_gumbel(
-                np.where(mask_choices(states, layout), logits, -np.inf), draws.next_zone
-            )
-            leaves = choice == layout.n_zones
-            zone = np.where(leaves, 0, choice)
-            rows = np.arange(len(zone))
-            wanted = torch.from_numpy(states.n_wanted_here[rows, zone])
-            dwell = weigh_dwells(self.network, hidden, prompt, torch.from_numpy(zone), wanted)
+        return Readers(prompt, embed_step(self.network, tokens, prompt), states.memory)
+
+    @torch.no_grad()
+    def _choose(self, party: Party, prompt: LayoutPrompt, hidden: Tensor, memory: JourneyMemory) -> Decisions:
+        states, layout, draws = party.states, party.layout, party.draws
+        relations = relate_zones(states.place, states.n_wanted_here, states.n_visits, layout)
+        leaving = relate_leaving(states.place, states.n_wanted, states.n_stops, layout)
+        logits = point(
+            self.network, hidden, prompt, torch.from_numpy(relations), torch.from_numpy(leaving)
+        ).numpy()
+        choice = choose_by_gumbel(np.where(mask_choices(states, layout), logits, -np.inf), draws.next_zone)
+        leaves = choice == layout.n_zones
+        zone = np.where(leaves, 0, choice)
+        rows = np.arange(len(zone))
+        wanted = torch.from_numpy(states.n_wanted_here[rows, zone])
+        dwell = weigh_dwells(self.network, hidden, prompt, torch.from_numpy(zone), wanted)
         dwell_s = draw_dwell(dwell.softmax(1).numpy().astype(float), draws.dwell[rows, zone])
         return Decisions(zone=np.where(leaves, LEAVE, zone), dwell_s=dwell_s, memory=memory)
 

@@ -7,6 +7,7 @@ the same person meets the same luck in every layout.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -113,6 +114,15 @@ class Memory(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Party:
+    """Shoppers of one layout who decide in step; see the arguments of `Policy.decide`."""
+
+    states: ShopperStates
+    layout: LayoutView
+    draws: DecisionDraws
+
+
 class Policy(Protocol):
     """Anything that can be simulated: GPT-2, a baseline, rules, a script.
 
@@ -132,6 +142,19 @@ class Policy(Protocol):
 
     def decide(self, states: ShopperStates, layout: LayoutView, draws: DecisionDraws) -> Decisions:
         """Choose the next zone and the dwell of every shopper in the batch."""
+        ...
+
+
+@runtime_checkable
+class SharedPolicy(Protocol):
+    """A policy that lets shoppers of several layouts decide in one pass.
+
+    What a shopper decides must not depend, to the last bit, on a party's other rows or on other parties: rows
+    of several replications stand in one party. Other policies are asked for each replication by itself.
+    """
+
+    def decide_together(self, parties: Sequence[Party]) -> list[Decisions]:
+        """Choose as `Policy.decide` does, for every party; all have made as many stops."""
         ...
 
 

@@ -176,7 +176,7 @@ class _LotRunner:
                     "install the same everywhere"
                 )
         with _one_at_a_time, at_work():
-            return [live_and_encode(job, task) for task in lot]
+            return list(live_and_encode(job, lot))
 
 
 @cache

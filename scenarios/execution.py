@@ -24,7 +24,7 @@ from layouts import ConfigError, StoresimError
 from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Files, encode_part, write_part
 
-LOT_SHOPPERS = 1000  # about half a second of work for one hand
+LOT_SHOPPERS = 2048  # as many as decide together; about half a second of work for one hand
 LOTS_AHEAD = 2  # lots out for each hand
 MAX_BREAKS = 5  # losses of workers in a row without a lot finished in between
 
@@ -135,24 +135,25 @@ class _Alone:
         self.job, self.folder = job, folder
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        for task in tasks:
-            live_and_write(self.job, task, self.folder)
-            yield task
+        for lot in divide_into_lots(tasks, self.job, 1):
+            yield from live_and_write(self.job, lot, self.folder)
 
     def salvage(self) -> Iterator[Task]:
         return iter(())
 
 
-def live_and_encode(job: Job, task: Task) -> Files:
-    """Live one task, as the files of its part."""
-    files = encode_part(job.live(task), keeps_tables=job.keeps_tables)
-    gc.collect()  # a model and its parts refer to one another; cheap, as all that was there before is frozen
-    return files
+def live_and_encode(job: Job, lot: Lot) -> Iterator[Files]:
+    """Live a lot, its shoppers deciding together; give the files of one part after the other."""
+    for tables in job.live(lot):
+        yield encode_part(tables, keeps_tables=job.keeps_tables)
+        gc.collect()  # a model and its parts refer to one another; cheap, as what was there before is frozen
 
 
-def live_and_write(job: Job, task: Task, folder: Path) -> None:
-    """Live one task and write its part."""
-    write_part(folder, task, live_and_encode(job, task))
+def live_and_write(job: Job, lot: Lot, folder: Path) -> Iterator[Task]:
+    """Live a lot and write its parts; each task is told when its part is on disk."""
+    for task, files in zip(lot, live_and_encode(job, lot), strict=True):
+        write_part(folder, task, files)
+        yield task
 
 
 def divide_into_lots(tasks: Sequence[Task], job: Job, n_hands: int) -> list[Lot]:

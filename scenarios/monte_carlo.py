@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -11,13 +12,14 @@ from typing import Any
 from layouts import ConfigError, Store
 from models import ShopperModel
 from simulator import (
+    Cohort,
     Luck,
     ReplicationTables,
     SimulationConfig,
     StoreModel,
     build_tables,
     draw_population,
-    plan_itineraries,
+    plan_cohorts,
 )
 
 TRACKS = ("first", "all", "none")
@@ -69,12 +71,39 @@ def simulate_replication(
 
     A model that leaves something open is read anew in each replication, see `ShopperModel.hypotheses`.
     """
-    luck, model = Luck(config.seed, replication), model.for_replication(replication)
-    population, baskets = draw_population(model, store, config.n_shoppers, luck)
-    itineraries = plan_itineraries(model, store, baskets, config.n_shoppers, luck)
-    living = StoreModel(store, population, itineraries, config=config.simulation, luck=luck)
-    living.run()
-    return build_tables(living, keeps_tracks=config.keeps_tracks(replication))
+    return next(simulate_replications(model, [(store, replication, config)]))
+
+
+def simulate_replications(
+    model: ShopperModel, asked: Sequence[tuple[Store, int, RunConfig]]
+) -> Iterator[ReplicationTables]:
+    """Live several replications whose shoppers decide together; each as `simulate_replication` does alone.
+
+    Parameters
+    ----------
+    model
+        The shoppers.
+    asked
+        Store, replication and settings of each.
+
+    Yields
+    ------
+    tables
+        Of one after the other.
+    """
+    people, cohorts = [], []
+    for store, replication, config in asked:
+        luck, shoppers = Luck(config.seed, replication), model.for_replication(replication)
+        population, baskets = draw_population(shoppers, store, config.n_shoppers, luck)
+        people.append(population)
+        cohorts.append(Cohort(shoppers, store, baskets, config.n_shoppers, luck))
+    plans = plan_cohorts(cohorts)
+    for (store, replication, config), population, cohort, plan in zip(
+        asked, people, cohorts, plans, strict=True
+    ):
+        living = StoreModel(store, population, plan, config=config.simulation, luck=cohort.luck)
+        living.run()
+        yield build_tables(living, keeps_tracks=config.keeps_tracks(replication))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +140,13 @@ class Job:
             (case, replication) for replication in range(n_replications) for case in sorted(set(self.sources))
         ]
 
-    def live(self, task: Task) -> ReplicationTables:
-        """Live one replication of one case."""
-        case, replication = task
-        store, config = self.cases[case]
-        return simulate_replication(store, self.model, replication, config)
+    def live(self, tasks: Sequence[Task]) -> Iterator[ReplicationTables]:
+        """Live some tasks whose shoppers decide together; give the tables of one after the other."""
+        asked = []
+        for case, replication in tasks:
+            store, config = self.cases[case]
+            asked.append((store, replication, config))
+        return simulate_replications(self.model, asked)
 
 
 def describe_run(model: ShopperModel, stores: list[Store], config: RunConfig) -> dict[str, Any]:

@@ -81,5 +81,5 @@ def _end_with_parent() -> None:
 
 def _run_lot(lot: Lot) -> None:
     job, folder = _worker["started with"]
-    for task in lot:
-        live_and_write(job, task, folder)
+    for _ in live_and_write(job, lot, folder):
+        pass

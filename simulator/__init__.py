@@ -17,7 +17,7 @@ from simulator.checkout import CheckoutConfig, ServiceNoise, TillChoice
 from simulator.company import Carrier, CarrierConfig, GroupConfig, NoCart
 from simulator.config import Engine, SimulationConfig
 from simulator.crowd import AisleConfig, CrowdingConfig, PlaceConfig
-from simulator.inference import draw_population, plan_itineraries
+from simulator.inference import Cohort, draw_population, plan_cohorts, plan_itineraries
 from simulator.itinerary import Itineraries, Population, check_itineraries, draw_scripted_itineraries
 from simulator.luck import Luck, Purpose, stable_key, stable_keys
 from simulator.outcome import Loss, Outcome
@@ -34,6 +34,7 @@ __all__ = [
     "Carrier",
     "CarrierConfig",
     "CheckoutConfig",
+    "Cohort",
     "CrowdingConfig",
     "Engine",
     "GroupConfig",
@@ -65,6 +66,7 @@ __all__ = [
     "draw_scripted_itineraries",
     "draw_speeds_mps",
     "opening_hours_s",
+    "plan_cohorts",
     "plan_itineraries",
     "stable_key",
     "stable_keys",

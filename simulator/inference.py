@@ -1,38 +1,43 @@
-"""Decisions, made for a whole cohort at once: lists, next zones, dwells, and what the way sells.
+"""Decisions, made for many cohorts at once: who comes, and where each goes next.
 
 Shoppers meet the same luck in every layout: each draw is keyed by who decides what. A zone's luck follows
 what it offers, and an unplanned purchase happens when the shelves of a category that a shopper has noticed
 add up to the shopper's own threshold, so a preference that an edit did not touch stays as it was.
 
-While nothing that a shopper meets (crowding, an empty shelf) can change a decision, a cohort decides ahead
-of the clock, one forward pass for all of its shoppers at every step; the `StoreModel` then lives the day.
+While nothing that a shopper meets (crowding, an empty shelf) can change a decision, cohorts decide ahead of
+the clock and in step: at each step one forward pass for all shoppers of all replications and layouts that are
+planned together, in lots. The `StoreModel` then lives each day.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from layouts import Store
+from layouts import ModelError, Store
 from models import (
-    LEAVE,
     MAX_STOPS,
     Baskets,
     DecisionDraws,
-    LayoutView,
+    Decisions,
+    Memory,
+    Party,
+    SharedPolicy,
     ShopperModel,
     ShopperStates,
     view_layout,
 )
-from simulator.arrivals import ArrivalProfile, draw_arrivals, draw_entrances
+from simulator.arrivals import ArrivalProfile, draw_arrivals
 from simulator.diary import Diary
 from simulator.itinerary import Itineraries, Population
-from simulator.luck import Luck, Purpose, stable_keys
+from simulator.luck import Luck, LuckByRow, Purpose
+from simulator.walkers import Offer, Walkers
 
-LOT = 2048  # shoppers who decide together; fixed, so that results do not depend on the number of workers
+LOT = 2048  # shoppers who decide together, in whatever number of cohorts; results do not depend on it
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -60,13 +65,14 @@ def draw_population(model: ShopperModel, store: Store, n: int, luck: Luck) -> tu
     ), baskets
 
 
-def plan_itineraries(model: ShopperModel, store: Store, baskets: Baskets, n: int, luck: Luck) -> Itineraries:
-    """Let a cohort decide its whole journeys through `store`, in lots of `LOT` shoppers.
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """The shoppers of one replication who visit one layout.
 
     Parameters
     ----------
     model
-        The shoppers.
+        Who they are, under the hypothesis of their replication.
     store
         Any layout whose catalogue they know at least in part.
     baskets
@@ -76,275 +82,182 @@ def plan_itineraries(model: ShopperModel, store: Store, baskets: Baskets, n: int
     luck
         Of the replication.
     """
-    offer = _Offer.of(model, view_layout(store))
-    diary = Diary()
-    missed = baskets.n_unknown.copy()
-    for start in range(0, n, LOT):
-        lot = _Cohort(model, offer, baskets, np.arange(start, min(start + LOT, n)), luck, diary)
-        lot.shop()
-        missed[lot.shoppers] += lot.count_missed()
-    return diary.to_itineraries(store, offer.view.zone_key, missed, luck)
+
+    model: ShopperModel
+    store: Store
+    baskets: Baskets
+    n: int
+    luck: Luck
 
 
-@dataclass(frozen=True, eq=False)
-class _Offer:
-    """What a layout offers unplanned: rates per leg and per notice."""
-
-    view: LayoutView
-    hazard: FloatArray  # (n_zones, n_categories) per notice
-    leg_hazard: FloatArray  # (n_places, n_places, n_categories) of a whole walk
-    sku_share: FloatArray  # (n_zones, n_skus) within the category
-    units_cdf: FloatArray  # (n_categories, max units)
-    category_key: npt.NDArray[np.uint64]
-    zone_key: npt.NDArray[np.uint64]  # (n_zones + 1,), the last for leaving
-
-    @classmethod
-    def of(cls, model: ShopperModel, view: LayoutView) -> _Offer:
-        hazard = model.conversion.compute_hazard(view)
-        return cls(
-            view=view,
-            hazard=hazard,
-            leg_hazard=view.leg_notice @ hazard,
-            sku_share=model.conversion.compute_sku_share(view),
-            units_cdf=model.conversion.compute_units(view).cumsum(axis=1),
-            category_key=stable_keys(list(view.store.categories)),
-            zone_key=np.append(view.zone_key, np.uint64(0)),
-        )
+def plan_itineraries(model: ShopperModel, store: Store, baskets: Baskets, n: int, luck: Luck) -> Itineraries:
+    """Let one cohort decide its whole journeys; the arguments are those of `Cohort`."""
+    return plan_cohorts([Cohort(model, store, baskets, n, luck)])[0]
 
 
-class _Cohort:
-    """The state of a lot of shoppers while they decide; rows are those of `shoppers`."""
+def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
+    """Let the cohorts of several replications and layouts decide their whole journeys together.
 
-    def __init__(
-        self,
-        model: ShopperModel,
-        offer: _Offer,
-        baskets: Baskets,
-        shoppers: IntArray,
-        luck: Luck,
-        diary: Diary,
-    ) -> None:
-        self.model, self.offer, self.luck, self.shoppers, self.diary = model, offer, luck, shoppers, diary
-        view, n = offer.view, len(shoppers)
-        attributes = {name: values[shoppers] for name, values in baskets.attributes.items()}
-        self.codes = model.policy.encode_attributes(attributes)
-        line = self._draw_list(baskets) if not model.policy.buys else np.zeros(0, dtype=np.int64)
-        self.line_row, self.sku, self.qty = (
-            baskets.shopper[line] - shoppers[0],
-            baskets.sku[line],
-            baskets.qty[line],
-        )
-        carried = np.asarray(view.store.stands.any(axis=0))
-        self.line_open = carried[self.sku]  # what stands nowhere is not looked for
-        self.line_missing = ~self.line_open
-        self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
-        self.wanted = self._count_wanted(np.flatnonzero(self.line_open))
-        self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
-        appetite = model.conversion.compute_appetite(attributes)[:, None]
-        self.met = np.zeros((n, len(view.store.categories)))
-        self.enough = (self.impulse.threshold / appetite) ** (1.0 / model.conversion.habituation)
-        self.enough[self.line_row, view.store.sku_category[self.sku]] = np.inf  # planned is no impulse
-        self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
-        self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
+    At each step the decisions of up to `LOT` shoppers go through one pass of the policy. What a cohort
+    decides does not depend on the others, to the last bit.
 
-    def _draw_list(self, baskets: Baskets) -> IntArray:
-        """Lines of this lot's baskets that are on the lists; a category is planned whole or not at all."""
-        line = np.arange(*np.searchsorted(baskets.shopper, [self.shoppers[0], self.shoppers[-1] + 1]))
-        category = self.offer.view.store.sku_category[baskets.sku[line]]
-        u = self.luck.uniform(Purpose.LIST, baskets.shopper[line], self.offer.category_key[category])
-        return line[u < baskets.planned_share[line]]
+    Parameters
+    ----------
+    cohorts
+        All of one policy.
 
-    def _count_wanted(self, lines: IntArray) -> IntArray:
-        """How many of these lines stand in each zone, by shopper, shape (n, n_zones)."""
-        n, n_zones = len(self.shoppers), self.offer.view.n_zones
-        line, zone = np.nonzero(self.line_zones[lines])
-        at = self.line_row[lines[line]] * n_zones + zone
-        return np.bincount(at, minlength=n * n_zones).reshape(n, n_zones)
+    Returns
+    -------
+    itineraries
+        Of each cohort.
 
-    def count_missed(self) -> IntArray:
-        """Lines of each shopper's list that were not found, shape (n,)."""
-        return np.bincount(self.line_row[self.line_open | self.line_missing], minlength=len(self.shoppers))
-
-    def shop(self) -> None:
-        """Decide until everybody has left; whoever still has a list after `MAX_STOPS` stops gives it up."""
-        memory: Any = None
-        rows: IntArray = np.arange(len(self.shoppers))
-        last_dwell: FloatArray = np.zeros(len(rows))
-        for step in range(MAX_STOPS):
-            states = self._states(rows, last_dwell, step, memory)
-            decisions = self.model.policy.decide(states, self.offer.view, self._draws(rows))
-            leaves = decisions.zone == LEAVE
-            self._walk(
-                rows, np.where(leaves, self.offer.view.nearest_checkout[self.place[rows]], decisions.zone)
+    Raises
+    ------
+    ModelError
+        If the cohorts have different policies.
+    """
+    if any(cohort.model.policy is not cohorts[0].model.policy for cohort in cohorts):
+        raise ModelError("cohorts that are planned together must share one policy; plan them apart")
+    views = [view_layout(cohort.store) for cohort in cohorts]
+    diaries, missed = [Diary() for _ in cohorts], [cohort.baskets.n_unknown.copy() for cohort in cohorts]
+    for lot in _divide(cohorts):
+        walkers = []
+        for number, shoppers in lot:
+            cohort = cohorts[number]
+            offer = Offer.of(cohort.model, views[number])
+            walkers.append(
+                Walkers(cohort.model, offer, cohort.baskets, shoppers, cohort.luck, diaries[number])
             )
-            if decisions.way is not None:
-                self.diary.add_last_ways(self.shoppers[rows[leaves]], decisions.way[leaves])
-            stays = np.flatnonzero(~leaves)
-            if len(stays) == 0:
-                return
-            memory = decisions.memory
-            if len(stays) < len(rows):
-                memory = memory.take(stays) if memory is not None else None
-            rows, last_dwell = rows[stays], decisions.dwell_s[stays]
-            stop = self._stop(rows, decisions.zone[stays], last_dwell)
-            if decisions.way is not None:
-                self.diary.add_ways(stop, decisions.way[stays])
-            if decisions.lines is not None:
-                self._take_lines(rows, decisions.zone[stays], stop, decisions.lines[stays])
-        self._walk(rows, self.offer.view.nearest_checkout[self.place[rows]])
+        _shop(walkers)
+        for (number, shoppers), some in zip(lot, walkers, strict=True):
+            missed[number][shoppers] += some.count_missed()
+    return [
+        diary.to_itineraries(cohort.store, view.zone_key, not_found, cohort.luck)
+        for cohort, view, diary, not_found in zip(cohorts, views, diaries, missed, strict=True)
+    ]
 
-    def _states(self, rows: IntArray, last_dwell: FloatArray, step: int, memory: Any) -> ShopperStates:
-        n_wanted = np.bincount(self.line_row[self.line_open], minlength=len(self.shoppers))
-        return ShopperStates(
-            attributes=self.codes[rows],
-            place=self.place[rows],
-            n_wanted_here=self.wanted[rows],
-            n_wanted=n_wanted[rows],
-            n_visits=self.n_visits[rows],
-            last_dwell_s=last_dwell,
-            n_stops=step,
-            memory=memory,
-        )
 
-    def _draws(self, rows: IntArray) -> DecisionDraws:
+def _divide(cohorts: Sequence[Cohort]) -> Iterator[list[tuple[int, IntArray]]]:
+    """Lots of at most `LOT` shoppers: which cohort, and which of its shoppers; same layouts side by side."""
+    first: dict[str, int] = {}
+    layout = [first.setdefault(cohort.store.content_hash, number) for number, cohort in enumerate(cohorts)]
+    lot: list[tuple[int, IntArray]] = []
+    n_free = LOT
+    for number in sorted(range(len(cohorts)), key=lambda number: layout[number]):
+        n = cohorts[number].n
+        for start in range(0, n, LOT):
+            shoppers = np.arange(start, min(start + LOT, n))
+            if len(shoppers) > n_free:
+                yield lot
+                lot, n_free = [], LOT
+            lot.append((number, shoppers))
+            n_free -= len(shoppers)
+    if lot:
+        yield lot
+
+
+def _shop(walkers: Sequence[Walkers]) -> None:
+    """Decide in step until everybody has left; who still has a list after `MAX_STOPS` stops gives it up."""
+    policy = walkers[0].model.policy
+    if isinstance(policy, SharedPolicy):
+        by_layout: dict[str, list[Walkers]] = {}
+        for some in walkers:
+            by_layout.setdefault(some.offer.view.store.content_hash, []).append(some)
+        groups = [_Group(members) for members in by_layout.values()]
+    else:
+        groups = [_Group([some]) for some in walkers]
+    for n_stops in range(MAX_STOPS):
+        parties = [group.ask(n_stops) for group in groups]
+        if isinstance(policy, SharedPolicy):
+            answers = policy.decide_together(parties)
+        else:
+            answers = [policy.decide(party.states, party.layout, party.draws) for party in parties]
+        groups = [group for group, answer in zip(groups, answers, strict=True) if group.follow(answer)]
+        if not groups:
+            return
+    for some in walkers:
+        some.give_up()
+
+
+class _Group:
+    """Walkers of one layout, of one or several replications, whom the policy is asked about in one batch."""
+
+    def __init__(self, members: Sequence[Walkers]) -> None:
+        self.members, self.memory = list(members), None
+        self.offer, self.buys = members[0].offer, members[0].model.policy.buys
+
+    def ask(self, n_stops: int) -> Party:
+        """Who is in the store, and the luck of their next decisions."""
+        states = _join([some.states(n_stops) for some in self.members], self.memory)
+        return Party(states=states, layout=self.offer.view, draws=self._draw(states))
+
+    def follow(self, decisions: Decisions) -> bool:
+        """Let everybody do what was decided; return whether anybody is still in the store."""
+        stays, start = [], 0
+        for some in self.members:
+            here = slice(start, start + len(some.rows))
+            stays.append(start + some.follow(_cut(decisions, here)))
+            start = here.stop
+        staying, memory = np.concatenate(stays), decisions.memory
+        if memory is not None and 0 < len(staying) < start:
+            memory = memory.take(staying)
+        self.memory = memory
+        self.members = [some for some in self.members if len(some.rows)]
+        return bool(self.members)
+
+    def _draw(self, states: ShopperStates) -> DecisionDraws:
         """Luck keyed by shopper, where it stands, how often it has been there, and the zone decided about."""
-        n_zones, zone_key = self.offer.view.n_zones, self.offer.zone_key
-        place = self.place[rows]
-        is_zone = place < n_zones
-        at_zone = np.where(is_zone, place, 0)
+        luck = LuckByRow.join([some.luck for some in self.members], [len(some.rows) for some in self.members])
+        who = np.concatenate([some.shoppers[some.rows] for some in self.members])
+        zone_key, n_zones = self.offer.zone_key, self.offer.view.n_zones
+        is_zone = states.place < n_zones
+        at_zone = np.where(is_zone, states.place, 0)
         here = np.where(is_zone, zone_key[at_zone], np.uint64(1))
-        times = np.where(is_zone, self.n_visits[rows, at_zone], 0)
-        who = self.shoppers[rows]
+        times = np.where(is_zone, states.n_visits[np.arange(len(who)), at_zone], 0)
+        lines = None
+        if self.buys:
+            nth = states.n_visits.sum(axis=1)
+            lines = luck[:, None].uniform(
+                Purpose.BOUGHT, who[:, None], nth[:, None], self.offer.category_key[None]
+            )
         return DecisionDraws(
-            next_zone=self.luck.uniform(
+            next_zone=luck[:, None].uniform(
                 Purpose.NEXT_ZONE, who[:, None], here[:, None], times[:, None], zone_key[None]
             ),
-            dwell=_DwellLuck(self.luck, who, zone_key, self.n_visits[rows]),
-            lines=self._draw_lines(rows) if self.model.policy.buys else None,
+            dwell=_DwellLuck(luck, who, zone_key, states.n_visits),
+            lines=lines,
         )
 
-    def _draw_lines(self, rows: IntArray) -> FloatArray:
-        nth = self.n_visits[rows].sum(axis=1)[:, None]
-        return self.luck.uniform(
-            Purpose.BOUGHT, self.shoppers[rows][:, None], nth, self.offer.category_key[None]
-        )
 
-    def _walk(self, rows: IntArray, target: IntArray) -> None:
-        """Walk to `target`; what is met on the way may sell, and makes a stop where it does."""
-        start = self.place[rows]
-        self.place[rows] = target
-        if self.model.policy.buys:
-            return
-        at, category = self._meet(rows, self.offer.leg_hazard[start, target])
-        if not len(at):
-            return
-        notice = self.offer.view.leg_notice[start[at], target[at]]  # (n_met, n_zones)
-        zone = self._find(rows[at], category, notice)
-        along_m = self.offer.view.distance_m[start[at], zone]
-        on_way = np.lexsort((zone, along_m, at))
-        row, category, zone = rows[at[on_way]], category[on_way], zone[on_way]
-        stop = self.diary.add_stops(self.shoppers[row], zone, self._impulse_dwell_s(row, category))
-        self._take_unplanned(row, category, zone, stop)
+def _join(states: Sequence[ShopperStates], memory: Memory | None) -> ShopperStates:
+    """Put the rows of all states under one another."""
+    if len(states) == 1:
+        return replace(states[0], memory=memory)
+    columns = ("attributes", "place", "n_wanted_here", "n_wanted", "n_visits", "last_dwell_s")
+    joined = {name: np.concatenate([getattr(some, name) for some in states]) for name in columns}
+    return ShopperStates(**joined, n_stops=states[0].n_stops, memory=memory)
 
-    def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> IntArray:
-        """Stand at `zone`: take what is on the list there, and meet what stands around."""
-        stop = self.diary.add_stops(self.shoppers[rows], zone, dwell_s)
-        self.n_visits[rows, zone] += 1
-        if self.model.policy.buys:
-            return stop
-        here, stop_of = (np.full(len(self.shoppers), -1) for _ in range(2))
-        here[rows], stop_of[rows] = zone, stop
-        at = here[self.line_row]
-        taken = np.flatnonzero(self.line_open & (at >= 0) & self.line_zones[np.arange(len(at)), at])
-        self.line_open[taken] = False
-        self.wanted -= self._count_wanted(taken)
-        self.diary.add_picks(stop_of[self.line_row[taken]], self.sku[taken], self.qty[taken], is_planned=True)
-        noticed = self.offer.view.stop_notice(zone, dwell_s)
-        met, category = self._meet(rows, noticed @ self.offer.hazard)
-        if not len(met):
-            return stop
-        row, sold_in, sold_at = rows[met], self._find(rows[met], category, noticed[met]), stop[met]
-        aside = np.flatnonzero(sold_in != zone[met])  # one step away from where they stand
-        dwell_s = self._impulse_dwell_s(row[aside], category[aside])
-        sold_at[aside] = self.diary.add_stops(self.shoppers[row[aside]], sold_in[aside], dwell_s)
-        self._take_unplanned(row, category, sold_in, sold_at)
-        return stop
 
-    def _take_lines(self, rows: IntArray, zone: IntArray, stop: IntArray, lines: IntArray) -> None:
-        """Take what the policy says is bought, as far as it stands there: of a category different SKUs."""
-        store = self.offer.view.store
-        for at, category in zip(*np.nonzero(lines), strict=True):
-            share = np.where(store.sku_category == category, self.offer.sku_share[zone[at]], 0.0)
-            n_lines = min(int(lines[at, category]), int((share > 0).sum()))
-            key = int(self.shoppers[rows[at]]), int(self.n_visits[rows[at]].sum())
-            wait = self.luck.exponential(Purpose.SKU, *key, np.arange(store.n_skus))
-            # the shortest waits at rates in proportion to the shares: a draw without replacement
-            chosen = np.argsort(np.where(share > 0, wait / np.maximum(share, 1e-300), np.inf))[:n_lines]
-            u = self.luck.uniform(Purpose.QUANTITY, *key, chosen)
-            units = 1 + np.searchsorted(self.offer.units_cdf[category, :-1], u)
-            self.diary.add_picks(np.full(n_lines, stop[at]), chosen, units, is_planned=False)
-
-    def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
-        """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
-        met = self.met[rows] + hazard
-        self.met[rows] = met
-        at, category = np.nonzero(met >= self.enough[rows])
-        self.enough[rows[at], category] = np.inf  # a category is bought once
-        return at, category
-
-    def _find(self, rows: IntArray, category: IntArray, noticed: npt.NDArray[Any]) -> IntArray:
-        """Zone in which each purchase was met: in proportion to what was noticed of the category where."""
-        cdf = (noticed * self.offer.hazard.T[category]).cumsum(axis=1)
-        u = self.impulse.where[rows, category] * cdf[:, -1]
-        return (cdf <= u[:, None]).sum(axis=1).clip(max=cdf.shape[1] - 1)
-
-    def _impulse_dwell_s(self, row: IntArray, category: IntArray) -> FloatArray:
-        pace = self.model.pace
-        z = self.impulse.dwell[row, category]
-        return np.asarray(np.exp(pace.impulse_dwell_log_mean + pace.impulse_dwell_log_sd * z))
-
-    def _take_unplanned(self, row: IntArray, category: IntArray, zone: IntArray, stop: IntArray) -> None:
-        """Take one SKU of each category that was met, where it was found; shapes (n_met,)."""
-        is_of_category = self.offer.view.store.sku_category == category[:, None]
-        share = np.where(is_of_category, self.offer.sku_share[zone], 0.0).cumsum(axis=1)  # (n_met, n_skus)
-        u = self.impulse.sku[row, category] * share[:, -1]
-        sku = (share <= u[:, None]).sum(axis=1)
-        units_cdf = self.offer.units_cdf[category, :-1]
-        units = 1 + (units_cdf < self.impulse.units[row, category][:, None]).sum(axis=1)
-        self.diary.add_picks(stop, sku, units, is_planned=False)
+def _cut(decisions: Decisions, rows: slice) -> Decisions:
+    """Some rows of decisions; their memory stays where it is."""
+    return Decisions(
+        zone=decisions.zone[rows],
+        dwell_s=decisions.dwell_s[rows],
+        lines=None if decisions.lines is None else decisions.lines[rows],
+        way=None if decisions.way is None else decisions.way[rows],
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _DwellLuck:
     """Luck of how long stops take, by row of a batch and zone: drawn for the zones that were chosen alone."""
 
-    luck: Luck
+    luck: LuckByRow
     shoppers: IntArray  # (n,)
     zone_key: npt.NDArray[np.uint64]
     n_visits: IntArray  # (n, n_zones)
 
     def __getitem__(self, at: tuple[IntArray, IntArray]) -> FloatArray:
         row, zone = at
-        return self.luck.uniform(Purpose.DWELL, self.shoppers[row], self.zone_key[zone], self.n_visits[at])
-
-
-@dataclass(frozen=True, eq=False)
-class _ImpulseLuck:
-    """Luck of every shopper with every category, should it be met unplanned; all (n, n_categories)."""
-
-    threshold: FloatArray  # exponential: bought when the hazard of what was met comes up to it
-    where: FloatArray
-    sku: FloatArray
-    units: FloatArray
-    dwell: FloatArray  # standard normal
-
-    @classmethod
-    def draw(cls, luck: Luck, shoppers: IntArray, category_key: npt.NDArray[np.uint64]) -> _ImpulseLuck:
-        key = shoppers[:, None], category_key[None]
-        return cls(
-            threshold=luck.exponential(Purpose.PURCHASE, *key),
-            where=luck.uniform(Purpose.FIND, *key),
-            sku=luck.uniform(Purpose.SKU, *key),
-            units=luck.uniform(Purpose.QUANTITY, *key),
-            dwell=luck.normal(Purpose.DWELL, *key),
-        )
+        key = self.shoppers[row], self.zone_key[zone], self.n_visits[at]
+        return self.luck[row].uniform(Purpose.DWELL, *key)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +46,51 @@ class Purpose(IntEnum):
     SUBSTITUTE = 21
 
 
+class _Draws(ABC):
+    """Draws that follow from keys, and from whose luck it is."""
+
+    @abstractmethod
+    def _start(self) -> UIntArray:
+        """Bits into which keys are folded, of a shape that broadcasts with theirs."""
+
+    def bits(self, purpose: Purpose, *keys: npt.ArrayLike) -> UIntArray:
+        """Draw 64 random bits per element of the broadcast keys.
+
+        Parameters
+        ----------
+        purpose
+            What the draw decides; different purposes are independent.
+        keys
+            Integers or integer arrays that broadcast against each other: shopper, decision, candidate, ...
+            Negative integers count modulo 2^64. :func:`stable_key` makes a key of a text.
+
+        Returns
+        -------
+        bits
+            uint64, of the broadcast shape of the keys (shape () without array keys).
+        """
+        return _fold(self._start(), (int(purpose), *keys), first=2)
+
+    def uniform(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
+        """Draw uniform numbers in the open interval (0, 1); see :meth:`bits` for the keys."""
+        # 52 bits and half a step: neither 0 nor 1 can come out, not even by rounding
+        return ((self.bits(purpose, *keys) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+    def exponential(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
+        """Draw exponential numbers of mean 1, by inversion of :meth:`uniform`."""
+        return np.asarray(-np.log(self.uniform(purpose, *keys)))
+
+    def gumbel(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
+        """Draw standard Gumbel numbers: argmax(log p + gumbel) over candidates draws from p."""
+        return np.asarray(-np.log(-np.log(self.uniform(purpose, *keys))))
+
+    def normal(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
+        """Draw standard normal numbers, by inversion of :meth:`uniform`."""
+        return np.asarray(ndtri(self.uniform(purpose, *keys)))
+
+
 @dataclass(frozen=True)
-class Luck:
+class Luck(_Draws):
     """The luck of one replication: the same draw for the same keys, in any order, batch or process.
 
     Parameters
@@ -68,45 +114,34 @@ class Luck:
     seed: int
     replication: int = 0
 
-    def bits(self, purpose: Purpose, *keys: npt.ArrayLike) -> UIntArray:
-        """Draw 64 random bits per element of the broadcast keys.
+    def _start(self) -> UIntArray:
+        seed = _mix(np.asarray(int(self.seed) & _MASK, dtype=np.uint64))
+        return _fold(seed, (self.replication,), first=1)
 
-        Parameters
-        ----------
-        purpose
-            What the draw decides; different purposes are independent.
-        keys
-            Integers or integer arrays that broadcast against each other: shopper, decision, candidate, ...
-            Negative integers count modulo 2^64. :func:`stable_key` makes a key of a text.
 
-        Returns
-        -------
-        bits
-            uint64, of the broadcast shape of the keys (shape () without array keys).
-        """
-        state = _mix(np.asarray(int(self.seed) & _MASK, dtype=np.uint64))
-        for position, key in enumerate((self.replication, int(purpose), *keys), start=1):
-            offset = np.uint64(_GAMMA * position & _MASK)
-            with np.errstate(over="ignore"):
-                state = _mix(state ^ _mix(_as_uint64(key) + offset))
-        return state
+@dataclass(frozen=True, eq=False)
+class LuckByRow(_Draws):
+    """The luck of a batch whose rows belong to several replications: each row draws as in its own one.
 
-    def uniform(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
-        """Draw uniform numbers in the open interval (0, 1); see :meth:`bits` for the keys."""
-        # 52 bits and half a step: neither 0 nor 1 can come out, not even by rounding
-        return ((self.bits(purpose, *keys) >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+    Attributes
+    ----------
+    start
+        What each row's luck starts from, of a shape that broadcasts with the keys.
+    """
 
-    def exponential(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
-        """Draw exponential numbers of mean 1, by inversion of :meth:`uniform`."""
-        return np.asarray(-np.log(self.uniform(purpose, *keys)))
+    start: UIntArray
 
-    def gumbel(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
-        """Draw standard Gumbel numbers: argmax(log p + gumbel) over candidates draws from p."""
-        return np.asarray(-np.log(-np.log(self.uniform(purpose, *keys))))
+    @classmethod
+    def join(cls, lucks: Sequence[Luck], n_rows: Sequence[int]) -> LuckByRow:
+        """Give the first rows the first luck, and so on; shape (sum of n_rows,)."""
+        return cls(np.repeat(np.array([luck._start() for luck in lucks], dtype=np.uint64), n_rows))
 
-    def normal(self, purpose: Purpose, *keys: npt.ArrayLike) -> FloatArray:
-        """Draw standard normal numbers, by inversion of :meth:`uniform`."""
-        return np.asarray(ndtri(self.uniform(purpose, *keys)))
+    def __getitem__(self, at: Any) -> LuckByRow:
+        """Luck of some of the rows, or of all of them in another shape: `luck[:, None]`."""
+        return LuckByRow(self.start[at])
+
+    def _start(self) -> UIntArray:
+        return self.start
 
 
 def to_seed(given: int | str | np.random.Generator | np.random.SeedSequence | None) -> int | None:
@@ -136,6 +171,15 @@ def _as_uint64(key: npt.ArrayLike) -> UIntArray:
     if array.dtype.kind not in "iub":
         raise TypeError(f"a key of luck must be an integer, got dtype {array.dtype}")
     return array.astype(np.uint64)
+
+
+def _fold(state: UIntArray, keys: Iterable[npt.ArrayLike], *, first: int) -> UIntArray:
+    """Fold keys into bits one after another; the first of them is key number `first`."""
+    for position, key in enumerate(keys, start=first):
+        offset = np.uint64(_GAMMA * position & _MASK)
+        with np.errstate(over="ignore"):
+            state = _mix(state ^ _mix(_as_uint64(key) + offset))
+    return state
 
 
 def _mix(bits: UIntArray) -> UIntArray:

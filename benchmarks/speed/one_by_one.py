@@ -25,14 +25,14 @@ from benchmarks.common import print_table
 from benchmarks.speed.stopwatch import Stopwatch
 from layouts import Store
 from models import LayoutPolicy, ShopperModel
-from models.decoder import LayoutPrompt, Party
+from models.decoder import LayoutPrompt, Readers
 from models.gpt2_pointer import GPT2Pointer
 from scenarios import monte_carlo
 from scenarios.execution import at_work
 from scenarios.monte_carlo import Job, RunConfig
 
 
-def decode_alone(network: GPT2Pointer, parties: Sequence[Party], step: int) -> list[tuple[Tensor, Any]]:
+def decode_alone(network: GPT2Pointer, parties: Sequence[Readers], step: int) -> list[tuple[Tensor, Any]]:
     """Read one more journey token of one shopper with transformers; as `models.decoder.decode_step`."""
     from transformers import DynamicCache
 
@@ -101,8 +101,8 @@ def _live(store: Store, model: ShopperModel, n: int, seed: int) -> tuple[Cost, l
     config = RunConfig(n_shoppers=n, n_replications=1, seed=seed)
     start = time.perf_counter()
     watch = Stopwatch()
-    with watch.timing(monte_carlo, "plan_itineraries", "planning"):
-        tables = Job(model, ((store, config),)).live((0, 0))
+    with watch.timing(monte_carlo, "plan_cohorts", "planning"):
+        [tables] = Job(model, ((store, config),)).live([(0, 0)])
     cost = Cost(1000 * (time.perf_counter() - start) / n, 1000 * watch.seconds["planning"] / n)
     stops = tables.visits.groupby("session_id")["zone_id"].agg(tuple)
     return cost, [stops.get(session, ()) for session in tables.sessions["session_id"]]

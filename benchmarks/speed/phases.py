@@ -19,7 +19,7 @@ import simulator.inference as inference
 from benchmarks.common import print_table
 from benchmarks.speed.stopwatch import Stopwatch
 from layouts import Store
-from models import ShopperModel
+from models import SharedPolicy, ShopperModel
 from scenarios import monte_carlo
 from scenarios.execution import at_work
 from scenarios.parts import Parts, encode_part, write_part
@@ -68,16 +68,14 @@ def time_replication(
     config = monte_carlo.RunConfig(
         n_shoppers=options.shoppers, n_replications=1, seed=options.seed, tracks="all"
     )
-    cohort = inference._Cohort  # buying happens inside of planning; nothing public tells them apart
+    decides = "decide_together" if isinstance(model.policy, SharedPolicy) else "decide"
     with ExitStack() as timed, tempfile.TemporaryDirectory() as scratch:
         for owner, attribute, phase in (
             (monte_carlo, "draw_population", LISTS),
-            (monte_carlo, "plan_itineraries", LISTS),
-            (cohort, "_states", DECIDING),
-            (cohort, "_draws", DECIDING),
-            (type(model.policy), "decide", DECIDING),
-            (cohort, "_walk", BUYING),
-            (cohort, "_stop", BUYING),
+            (monte_carlo, "plan_cohorts", LISTS),
+            (inference._Group, "ask", DECIDING),
+            (type(model.policy), decides, DECIDING),
+            (inference.Walkers, "follow", BUYING),
             (monte_carlo, "build_tables", TABLES),
         ):
             timed.enter_context(watch.timing(owner, attribute, phase))

@@ -28,7 +28,7 @@ def time_stores(options: argparse.Namespace) -> list[dict[str, Any]]:
         for repeat in range(options.repeats + 1):
             for name, job in jobs.items():
                 start = time.process_time()
-                tables = job.live((0, repeat))
+                [tables] = job.live([(0, repeat)])
                 spent = time.process_time() - start
                 if repeat == 0:
                     first[name], n_stops[name] = spent, len(tables.visits)

@@ -63,13 +63,13 @@ def count_lived(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     from scenarios import monte_carlo
 
     lived: list[int] = []
-    original = monte_carlo.simulate_replication
+    original = monte_carlo.build_tables
 
-    def count(store: Any, model: Any, replication: int, config: Any) -> Any:
-        lived.append(replication)
-        return original(store, model, replication, config)
+    def count(living: Any, **options: Any) -> Any:
+        lived.append(living.luck.replication)
+        return original(living, **options)
 
-    monkeypatch.setattr(monte_carlo, "simulate_replication", count)
+    monkeypatch.setattr(monte_carlo, "build_tables", count)
     return lived
 
 

@@ -5,7 +5,7 @@ import torch
 
 from models import view_layout
 from models.candidates import LEAVE_RELATIONS, ZONE_RELATIONS
-from models.decoder import Party, decode_step, embed_step, point, read_prompt, weigh_dwells
+from models.decoder import Readers, decode_step, embed_step, point, read_prompt, weigh_dwells
 from tests.models.test_gpt2_pointer import make_tokens
 from tests.models.worlds import make_network
 
@@ -21,7 +21,7 @@ def decode(tokens, prompt, rows=None):
         for step in range(embedded.shape[1]):
             if step == 3 and rows is not None:
                 kept, memory = rows, memory.take(rows)
-            [(hidden, memory)] = decode_step(NETWORK, [Party(prompt, embedded[kept, step], memory)], step)
+            [(hidden, memory)] = decode_step(NETWORK, [Readers(prompt, embedded[kept, step], memory)], step)
             states.append(hidden)
     return states
 

@@ -11,7 +11,15 @@ import pytest
 
 from layouts import ConfigError, bundled_store
 from models import build_reference_model
-from scenarios.execution import MAX_BREAKS, Execution, ExecutorCrew, WorkersLostError, divide_into_lots, hire
+from scenarios.execution import (
+    LOT_SHOPPERS,
+    MAX_BREAKS,
+    Execution,
+    ExecutorCrew,
+    WorkersLostError,
+    divide_into_lots,
+    hire,
+)
 from scenarios.monte_carlo import Job, RunConfig
 from scenarios.parts import Parts
 from scenarios.runs import run_job
@@ -110,7 +118,7 @@ def test_lots_hold_every_task_once_and_leave_work_for_every_hand(job, n_tasks, n
     lots = divide_into_lots(tasks, job, n_hands)
     assert [task for lot in lots for task in lot] == tasks
     assert len(lots) >= min(n_tasks, n_hands)
-    assert max(map(len, lots)) * 10 <= 1000
+    assert max(map(len, lots)) * 10 <= LOT_SHOPPERS
 
 
 def test_killed_processes_are_replaced_and_nothing_is_lost(job, tmp_path):
@@ -165,7 +173,7 @@ def test_tables_are_read_back_as_they_were(job):
     parts = run_job(job, 2)
     assert list(parts) == [(0, 0), (0, 1)]
     assert len(parts) == 2
-    fresh = job.live((0, 1))
+    [fresh] = job.live([(0, 1)])
     read = parts[0, 1]
     for name, value in vars(fresh).items():
         same = getattr(read, name)

@@ -9,11 +9,11 @@ import torch
 from analysis import load_observations
 from layouts import ConfigError, bundled_store, load_store
 from models import build_reference_model
-from scenarios import monte_carlo, runs, simulate
+from scenarios import compare, execution, monte_carlo, runs, simulate
 from scenarios.monte_carlo import Job, RunConfig, simulate_replication
 from scenarios.report import write_report
 from scenarios.runs import collect_totals, run_job
-from simulator import SimulationConfig
+from simulator import SimulationConfig, build_tables
 from tests.models.worlds import make_model
 
 
@@ -60,6 +60,21 @@ def test_the_same_run_twice_gives_the_same_bytes_with_one_worker_or_two(shop, tm
     assert hash_files(tmp_path / "two") == once
 
 
+def test_a_comparison_gives_the_same_bytes_whatever_is_planned_together(shop, tmp_path, monkeypatch):
+    """One replication at a time, lots that hold some of the layouts, all at once, and two workers."""
+    model, variants = make_model(shop), [shop.swap("G2R-1", "G2L-1"), shop.remove_fixture("EB1")]
+    for name, worth, n_workers in (("alone", 1, 1), ("lots", 80, 1), ("all", 2048, 1), ("two", 2048, 2)):
+        monkeypatch.setattr(execution, "LOT_SHOPPERS", worth)
+        compared = compare(
+            shop, variants, model=model, n_shoppers=20, n_replications=8, seed=9, n_workers=n_workers
+        )
+        compared.save(tmp_path / name)
+    alone = hash_files(tmp_path / "alone")
+    assert len(alone) > 10
+    for name in ("lots", "all", "two"):
+        assert hash_files(tmp_path / name) == alone
+
+
 def test_a_replication_does_not_depend_on_the_others(shop, reference, result):
     alone = simulate_replication(shop, reference, 2, RunConfig(n_shoppers=60, n_replications=7, seed=5))
     among = result.tables[0, 2]
@@ -79,11 +94,11 @@ def test_replications_and_seeds_differ(result, shop, reference):
 def test_equal_layouts_are_lived_once(shop, reference, monkeypatch):
     lived = []
 
-    def count(store, model, replication, config):
-        lived.append((store.name, replication))
-        return simulate_replication(store, model, replication, config)
+    def count(living, **options):
+        lived.append((living.store.name, living.luck.replication))
+        return build_tables(living, **options)
 
-    monkeypatch.setattr(monte_carlo, "simulate_replication", count)
+    monkeypatch.setattr(monte_carlo, "build_tables", count)
     from dataclasses import replace
 
     variant = shop.swap("G2R-1", "G2L-1")
