@@ -20,7 +20,8 @@ from models import ShopperModel
 from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
-ERROR_SD = {"goods": 0.0512, "displays": 0.0087, "ways": 0.0884}
+ERROR_SD = {"goods": 0.0756, "displays": 0.0167, "ways": 0.1213}
+MISFIT_POWER = 1.5  # that errors grow with
 LEAST_MISFIT = 0.1  # no people are quite as a model has them
 
 
@@ -32,7 +33,7 @@ def estimate_error(control: Store, variant: Store, model: ShopperModel) -> float
     if not model.hypotheses:
         return 0.0
     extents = measure_change(control, variant)
-    return measure_misfit(model) * math.sqrt(
+    return measure_misfit(model) ** MISFIT_POWER * math.sqrt(
         sum(extent * ERROR_SD[kind] ** 2 for kind, extent in extents.items())
     )
 

@@ -4,8 +4,9 @@ Usage: python -m benchmarks.fidelity.calibration [--worlds N] [--cache DIR]
 
 Worlds from 500 on are for development; those that judge begin at 0. Each world is asked about its edits with
 intervals that hold luck and hypotheses only. The squared error that these leave unexplained is regressed on
-the extents of what each edit changes times the squared misfit of the store's model, no coefficient below 0;
-then all are raised alike until 95 % of these edits lie in their intervals.
+the extents of what each edit changes times a power of the misfit of the store's model, no coefficient below
+0, the power that makes the errors most likely; then all are raised alike until 95 % of these edits lie in
+their intervals.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 from scipy.optimize import nnls
 from tqdm import tqdm
@@ -28,9 +30,12 @@ from benchmarks.fidelity.worlds import FAMILIES, draw_world
 from models.hypotheses import N_HYPOTHESES
 from scenarios.model_error import ERROR_SD, measure_change, measure_misfit
 
+FloatArray = npt.NDArray[np.floating]
+
 FIRST = 500  # of the development worlds
 ASKED = 0.95  # of the development edits in their interval
 FIT_SEED = 0
+POWERS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the misfit, that are tried
 # Half-widths in standard deviations: few hypotheses alone, and once the further error is known as well
 T_FEW, T_MANY = float(stats.t.ppf(0.975, N_HYPOTHESES - 1)), 2.0
 
@@ -77,13 +82,43 @@ def ask_world(family: str, seed: int, cache: Path) -> list[dict[str, float]]:
 
 def fit_constants(rows: list[dict[str, float]]) -> None:
     """Find the constants that explain the errors, and print them."""
-    names = tuple(ERROR_SD)
     column = {name: np.array([row[name] for row in rows]) for name in rows[0] if name != "edit"}
     error = column["predicted"] - column["true"]
     known = (column["half"] / T_FEW) ** 2 + column["se"] ** 2
-    extents = np.stack([column[name] * column["misfit"] ** 2 for name in names], axis=1)
+    fits = {power: explain_errors(error, known, column, power) for power in POWERS}
+    likelihood = {power: _compute_log_likelihood(error, sd) for power, (_, sd) in fits.items()}
+    power = max(likelihood, key=lambda power: likelihood[power])
+    coefficients, sd = fits[power]
+    print(f"{len(error)} edits; log-likelihood by power of the misfit:")
+    print({power: round(value, 1) for power, value in likelihood.items()})
+    print(f"MISFIT_POWER = {power}; ERROR_SD:")
+    print({name: round(math.sqrt(value), 4) for name, value in zip(ERROR_SD, coefficients, strict=True)})
+    for label, spread in (("without", np.sqrt(known)), ("with", sd)):
+        covered = np.abs(error) <= T_MANY * spread
+        print(
+            f"{label} them: {covered.mean():.0%} covered, mean half-width "
+            f"{T_MANY * spread.mean() / np.abs(error).mean():.1f} times the mean error"
+        )
+
+
+def explain_errors(
+    error: FloatArray, known: FloatArray, column: dict[str, FloatArray], power: float
+) -> tuple[FloatArray, FloatArray]:
+    """Find the variance of each kind of change, and the standard deviation of every error.
+
+    Parameters
+    ----------
+    error, known
+        Of each edit's prediction, and the variance of it that luck and hypotheses explain, shape (n,).
+    column
+        Extents of each edit by kind, and the misfit of its store's model, each shape (n,).
+    power
+        Of the misfit that errors grow with.
+    """
+    misfit = column["misfit"] ** (2.0 * power)
+    extents = np.stack([column[name] * misfit for name in ERROR_SD], axis=1)
     unexplained = error**2 - known
-    coefficients = np.zeros(len(names))
+    coefficients = np.zeros(len(ERROR_SD))
     for _ in range(20):  # weights by the variance that comes out: small errors tell of small edits
         weight = 1.0 / (known + extents @ coefficients + 0.001**2)
         coefficients, _ = nnls(extents * weight[:, None], unexplained * weight)
@@ -91,15 +126,11 @@ def fit_constants(rows: list[dict[str, float]]) -> None:
         sd = np.sqrt(known + extents @ coefficients * factor)
         if (np.abs(error) <= T_MANY * sd).mean() >= ASKED:
             break
-    coefficients *= factor
-    print(f"{len(error)} edits; constants:")
-    print({name: round(math.sqrt(value), 4) for name, value in zip(names, coefficients, strict=True)})
-    for label, spread in (("without", np.sqrt(known)), ("with", sd)):
-        covered = np.abs(error) <= T_MANY * spread
-        print(
-            f"{label} them: {covered.mean():.0%} covered, mean half-width "
-            f"{T_MANY * spread.mean() / np.abs(error).mean():.1f} times the mean error"
-        )
+    return coefficients * factor, sd
+
+
+def _compute_log_likelihood(error: FloatArray, sd: FloatArray) -> float:
+    return float(stats.norm.logpdf(error, scale=sd).sum())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 
 from layouts import DISPLAY_TYPES, bundled_store, swap_contents, with_placements
 from models.hypotheses import Hypothesis
-from scenarios.model_error import ERROR_SD, estimate_error, measure_change
+from scenarios.model_error import ERROR_SD, MISFIT_POWER, estimate_error, measure_change
 from tests.models.worlds import make_model
 from tests.scenarios.test_support import put
 
@@ -72,12 +72,12 @@ def empty_displays(shop):
     return with_placements(shop, kept, "emptied")
 
 
-def test_the_error_is_the_root_of_the_sum_of_squares_times_the_misfit(shop, people):
+def test_the_error_is_the_root_of_the_sum_of_squares_times_a_power_of_the_misfit(shop, people):
     emptied = empty_displays(shop)
     change = measure_change(shop, emptied)
     assert change["displays"] == 1.0
     squares = sum(extent * ERROR_SD[kind] ** 2 for kind, extent in change.items())
-    assert estimate_error(shop, emptied, people) == pytest.approx(0.4 * squares**0.5)
+    assert estimate_error(shop, emptied, people) == pytest.approx(0.4**MISFIT_POWER * squares**0.5)
 
 
 def test_people_who_are_as_the_model_has_it_leave_less_open(shop):

@@ -17,7 +17,8 @@ from scenarios.model_error import estimate_error
 
 FloatArray = npt.NDArray[np.floating]
 
-N_SIMULATED, N_REPLICATIONS, SEED = 8000, 16, 5
+N_SIMULATED, N_REPLICATIONS, SEED = 24_000, 16, 5
+N_PLACE_BOUND = 4_800  # of models that know zones by name: their errors are many times this noise
 SAME_PLACE_M = 0.5
 Z_95 = 1.96
 
@@ -40,7 +41,8 @@ class SimulatedLift:
     def predict(self, control: Store, variant: Store) -> Prediction:
         """Let the same shoppers decide in both layouts."""
         variant = name_by_place(control, variant) if self.is_place_bound else variant
-        before, after = (_earn(self.model, store) for store in (control, variant))
+        n = N_PLACE_BOUND if self.is_place_bound else N_SIMULATED
+        before, after = (_earn(self.model, store, n) for store in (control, variant))
         if not self.model.hypotheses:
             mean, se = compare_profit(before.ravel(), after.ravel())
             return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
@@ -55,11 +57,11 @@ class SimulatedLift:
 
 
 @lru_cache(maxsize=2)  # the control is asked for again with each edit
-def _earn(model: ShopperModel, store: Store) -> FloatArray:
-    """Profit per shopper, shape (n_replications, n_shoppers)."""
+def _earn(model: ShopperModel, store: Store, n_shoppers: int) -> FloatArray:
+    """Profit of each of `n_shoppers`, shape (n_replications, n_shoppers / n_replications)."""
     return np.stack(
         [
-            decide_profit(model.for_replication(r), store, N_SIMULATED // N_REPLICATIONS, SEED, replication=r)
+            decide_profit(model.for_replication(r), store, n_shoppers // N_REPLICATIONS, SEED, replication=r)
             for r in range(N_REPLICATIONS)
         ]
     )

@@ -26,7 +26,8 @@ def test_zones_are_named_after_what_stood_in_their_place(world):
 
 @pytest.mark.parametrize("name", ["markov_1", "nearest"])
 def test_models_see_that_other_names_change_nothing(world, name, monkeypatch):
-    monkeypatch.setattr(_simulated, "N_SIMULATED", 150)
+    monkeypatch.setattr(_simulated, "N_SIMULATED", 160)
+    monkeypatch.setattr(_simulated, "N_PLACE_BOUND", 160)
     fitted = find_predictor(name).fit(world.store, world.observations, np.random.default_rng(0))
     assert fitted.predict(world.store, get_edit(world, "relabelled").store).mean == 0.0
     emptied = fitted.predict(world.store, get_edit(world, "no-displays").store)
