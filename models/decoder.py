@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from models.gpt2_pointer import N_DWELL_BINS, GPT2Pointer, JourneyTokens, bin_dwell
 
 TILE = 16  # rows; 16 numbers of 4 bytes fill a cache line, so every tile is aligned in the same way
-READ_AT_ONCE, POINT_AT_ONCE = 32 * TILE, 8 * TILE  # rows at a time, few enough for the processor's cache
+READ_AT_ONCE, POINT_AT_ONCE = 64 * TILE, 8 * TILE  # rows at a time, few enough for the processor's cache
 FIRST_ROOM = 4  # steps that memory has room for at first; doubled when they are used up
 _GELU_SLOPE = torch.tensor(2.0 * math.sqrt(2.0 / math.pi))
 _GELU_BEND = 0.044715 * float(_GELU_SLOPE)
@@ -157,7 +157,7 @@ def embed_step(network: GPT2Pointer, tokens: JourneyTokens, prompt: LayoutPrompt
     embedded = nn.functional.embedding_bag(attributes, network.attribute_in.weight, mode="sum")
     embedded += prompt.stops[torch.from_numpy(stop)]
     embedded += network.dwell_in.weight[torch.from_numpy(dwell)]
-    return embedded + _apply(network.list_in, listed)[: len(embedded)]
+    return embedded.add_(_apply(network.list_in, listed)[: len(embedded)])
 
 
 class Readers(NamedTuple):
@@ -255,8 +255,9 @@ def _attend(asked: Tensor, zones: tuple[Tensor, Tensor], stops: Tensor) -> Tenso
     query, *told = asked.view(n, 3, n_heads, head_width).unbind(1)
     keys, values = stops.unbind()
     keys[:, :, -1], values[:, :, -1] = told
-    to_zones = _project(query.reshape(n, -1), zones[0]).view(n, n_heads, -1)
-    to_stops = torch.bmm(keys.flatten(0, 1), query.reshape(n * n_heads, head_width, 1))
+    query = query.contiguous()
+    to_zones = _project(query.view(n, -1), zones[0]).view(n, n_heads, -1)
+    to_stops = torch.bmm(keys.flatten(0, 1), query.view(n * n_heads, head_width, 1))
     weights = torch.cat([to_zones, to_stops.view(n, n_heads, n_steps)], 2).softmax(2)
     n_zones = to_zones.shape[2]
     out = (weights[:, :, n_zones:, None] * values).sum(2)  # for so few steps faster than a product
