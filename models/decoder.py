@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class JourneyMemory:
     Attributes
     ----------
     table
-        Shape (n_layers, 2, rows of whole tiles, n_heads, room, head width), in an order of its own.
+        Shape (n_layers, 2, rows of whole tiles, n_heads, room, head width), the rows in an order of its own.
     row
         Row of the table of each shopper, shape (n,).
     """
@@ -202,27 +203,24 @@ def decode_step(
         (party.memory or JourneyMemory.make(network, len(party.embedded))).with_room_for(step + 1)
         for party in parties
     ]
-    ends = np.cumsum([memory.table.shape[2] for memory in memories])
-    starts = ends - [memory.table.shape[2] for memory in memories]
-    hidden = torch.zeros(int(ends[-1]), network.config.n_embd)  # party by party, in the order of their tables
-    for party, memory, start in zip(parties, memories, starts, strict=True):
-        hidden[memory.row + int(start)] = party.embedded + network.gpt2.wpe.weight[step + 1]
+    n_rows = [memory.table.shape[2] for memory in memories]
+    starts = [0, *accumulate(n_rows)]
+    hidden = torch.zeros(starts[-1], network.config.n_embd)  # party by party, in the order of their tables
+    for party, memory, start in zip(parties, memories, starts, strict=False):
+        hidden[memory.row + start] = party.embedded + network.gpt2.wpe.weight[step + 1]
     for first in range(0, len(hidden), READ_AT_ONCE):
-        last = min(first + READ_AT_ONCE, len(hidden))
-        here = [
-            _Seats(
-                slice(max(start, first) - first, min(end, last) - first),
-                party.prompt,
-                memory.table[:, :, max(start, first) - start : min(end, last) - start, :, : step + 1],
-            )
-            for party, memory, start, end in zip(parties, memories, starts, ends, strict=True)
-            if start < last and end > first
-        ]
+        some = hidden[first : first + READ_AT_ONCE]
+        seats = []
+        for party, memory, start, n in zip(parties, memories, starts, n_rows, strict=False):
+            low, high = max(first - start, 0), min(first - start + len(some), n)
+            if low < high:
+                stops = memory.table[:, :, low:high, :, : step + 1]
+                seats.append(_Seats(slice(start + low - first, start + high - first), party.prompt, stops))
         for layer, block in enumerate(parties[0].prompt.blocks):
-            _add_block(block, hidden[first:last], here, layer)
+            _add_block(block, some, seats, layer)
     norm = network.gpt2.ln_f
     hidden = _normalise(hidden, (norm.weight, norm.bias))
-    return [(hidden[memory.row + int(start)], memory) for memory, start in zip(memories, starts, strict=True)]
+    return [(hidden[memory.row + start], memory) for memory, start in zip(memories, starts, strict=False)]
 
 
 class _Seats(NamedTuple):

@@ -7,7 +7,9 @@ in its hands with it. They are handed out again.
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,7 @@ from layouts import ConfigError, StoresimError
 from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Files, encode_part, write_part
 
-LOT_SHOPPERS = 2048  # as many as decide together; about half a second of work for one hand
+LOT_SHOPPERS = 768  # of a lot of several tasks: enough to decide together, and few enough for memory
 LOTS_AHEAD = 2  # lots out for each hand
 MAX_BREAKS = 5  # losses of workers in a row without a lot finished in between
 
@@ -135,8 +137,9 @@ class _Alone:
         self.job, self.folder = job, folder
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        for lot in divide_into_lots(tasks, self.job, 1):
+        for lot in divide_into_lots(tasks, self.job):
             yield from live_and_write(self.job, lot, self.folder)
+        _give_memory_back()
 
     def salvage(self) -> Iterator[Task]:
         return iter(())
@@ -149,6 +152,15 @@ def live_and_encode(job: Job, lot: Lot) -> Iterator[Files]:
         gc.collect()  # a model and its parts refer to one another; cheap, as what was there before is frozen
 
 
+def _give_memory_back() -> None:
+    """Let the C library return what living needed, or it would add to what joining the parts needs."""
+    trim = (
+        getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    )  # glibc alone has it
+    if trim is not None:
+        trim(0)
+
+
 def live_and_write(job: Job, lot: Lot, folder: Path) -> Iterator[Task]:
     """Live a lot and write its parts; each task is told when its part is on disk."""
     for task, files in zip(lot, live_and_encode(job, lot), strict=True):
@@ -156,10 +168,11 @@ def live_and_write(job: Job, lot: Lot, folder: Path) -> Iterator[Task]:
         yield task
 
 
-def divide_into_lots(tasks: Sequence[Task], job: Job, n_hands: int) -> list[Lot]:
+def divide_into_lots(tasks: Sequence[Task], job: Job, n_hands: int = 1) -> list[Lot]:
     """Group tasks, neighbours in order, so that a lot is worth handing out and every hand gets several."""
     worth = LOT_SHOPPERS // max(config.n_shoppers for _, config in job.cases)
-    size = max(1, min(worth, len(tasks) // (2 * LOTS_AHEAD * n_hands)))
+    share = len(tasks) if n_hands == 1 else len(tasks) // (2 * LOTS_AHEAD * n_hands)
+    size = max(1, min(worth, share))
     return [tuple(tasks[start : start + size]) for start in range(0, len(tasks), size)]
 
 

@@ -120,11 +120,13 @@ def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
         raise ModelError("cohorts that are planned together must share one policy; plan them apart")
     views = [view_layout(cohort.store) for cohort in cohorts]
     diaries, missed = [Diary() for _ in cohorts], [cohort.baskets.n_unknown.copy() for cohort in cohorts]
+    offers: dict[tuple[int, str], Offer] = {}  # replications share a hypothesis of what is bought
     for lot in _divide(cohorts):
         walkers = []
         for number, shoppers in lot:
             cohort = cohorts[number]
-            offer = Offer.of(cohort.model, views[number])
+            key = id(cohort.model.conversion), cohort.store.content_hash
+            offer = offers.get(key) or offers.setdefault(key, Offer.of(cohort.model, views[number]))
             walkers.append(
                 Walkers(cohort.model, offer, cohort.baskets, shoppers, cohort.luck, diaries[number])
             )

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.speed` takes about a quarter of an hour on a quiet machine of two cores, `--quick`
 five minutes (its figures are no measurement of long runs: starting takes most of its time). Parts can be
-chosen: phases, walking, runs, ab, one-by-one, shoppers, memory, stores, kills. Ratios are taken within one
-run of this command, in turns, and medians are told, so that they bear other load on the machine.
+chosen: phases, walking, runs, ab, one-by-one, small, shoppers, memory, stores, kills. Ratios are taken within
+one run of this command, in turns, and medians are told, so that they bear other load on the machine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.speed.growth import measure_memory, print_growth, time_shoppers
 from benchmarks.speed.kills import kill_workers, print_kills
 from benchmarks.speed.one_by_one import print_one_by_one, time_one_by_one
 from benchmarks.speed.phases import print_phases, time_phases
+from benchmarks.speed.small import print_small, time_small
 from benchmarks.speed.stores import print_stores, time_stores
 from benchmarks.speed.walking import print_walking, time_walking
 from benchmarks.speed.whole_runs import print_ab, print_runs, time_ab, time_runs
@@ -27,7 +28,7 @@ from layouts import ConfigError, Store
 from models import ShopperModel, build_reference_model
 from scenarios.inputs import open_model, open_store
 
-PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "shoppers", "memory", "stores", "kills")
+PARTS = ("phases", "walking", "runs", "ab", "one-by-one", "small", "shoppers", "memory", "stores", "kills")
 FULL = {
     "repeats": 5,
     "replications": 80,
@@ -36,6 +37,8 @@ FULL = {
     "ab_shoppers": 2000,
     "ab_replications": 30,
     "shoppers_alone": 48,
+    "small_shoppers": 60,
+    "small_replications": 400,
     "growth_shoppers": [1000, 3000, 10_000, 30_000, 100_000],
     "growth_replications": [10, 100, 1000],
     "shoppers_small": 20,
@@ -51,6 +54,7 @@ QUICK = FULL | {
     "ab_repeats": 1,
     "ab_replications": 5,
     "shoppers_alone": 24,
+    "small_replications": 20,
     "growth_shoppers": [1000, 3000, 10_000],
     "growth_replications": [10, 100],
     "memory_shoppers": [2000, 10_000],
@@ -80,6 +84,9 @@ def main() -> None:
     if "one-by-one" in options.parts:
         measured["one_by_one"] = time_one_by_one(store, model, options)
         print_one_by_one(measured["one_by_one"])
+    if "small" in options.parts:
+        measured["small"] = time_small(store, model, options)
+        print_small(measured["small"])
     if "shoppers" in options.parts:
         measured["shoppers"] = time_shoppers(store, model, options)
     if "memory" in options.parts:

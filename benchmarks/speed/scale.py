@@ -42,6 +42,7 @@ def describe(result: dict[str, Any]) -> str:
     for key, write in (
         ("shoppers", _describe_costs),
         ("ab", _describe_runs),
+        ("small", describe_small),
         ("shoppers", _describe_shoppers),
         ("memory", _describe_memory),
         ("stores", _describe_stores),
@@ -85,6 +86,24 @@ def _describe_runs(runs: list[dict[str, Any]]) -> str:
     return (
         f"Whole `storesim ab` of {size}, start-up and writing included; its folder has "
         f"{runs[0]['folder_mib']:.0f} MiB:\n\n" + _table(["workers", "wall s", "journeys a second"], rows)
+    )
+
+
+def describe_small(small: dict[str, Any]) -> str:
+    """Table of small replications, together and one cohort at a time."""
+    rows = [
+        [name, f"{small[key]['journeys_per_second']:,.0f}", f"{small[key]['planned_per_second']:,.0f}"]
+        for name, key in (
+            (f"{small['tasks_in_a_lot']} cohorts together, as they are lived", "together"),
+            ("one cohort at a time", "alone"),
+        )
+    ]
+    times = [f"{small[f'times_{what}']:.1f}" for what in ("journeys_per_second", "planned_per_second")]
+    size = f"{small['shoppers']} shoppers x {small['replications']} x {small['layouts']} layouts"
+    return (
+        f"Small replications, {size}, one process; {100 * small['share_of_parts_alike']:.0f} % of their "
+        "files are the same both ways:\n\n"
+        + _table(["", "journeys a second", "of it planning alone"], [*rows, ["ratio", *times]])
     )
 
 

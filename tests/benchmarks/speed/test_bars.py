@@ -4,6 +4,8 @@ import pytest
 from benchmarks.speed.bars import hold_against_bars
 from benchmarks.speed.growth import compute_slope
 from benchmarks.speed.one_by_one import time_one_by_one
+from benchmarks.speed.scale import describe_small
+from benchmarks.speed.small import time_small
 from benchmarks.speed.walking import ALONE, SETTINGS, time_walking
 
 
@@ -64,6 +66,24 @@ def test_one_agent_at_a_time_makes_the_same_journeys():
         measured["ms_per_journey"]["alone"] / measured["ms_per_journey"]["together"]
     )
     assert np.isfinite(measured["times_as_fast"])
+
+
+def test_small_replications_together_and_alone_give_the_same_files():
+    from argparse import Namespace
+
+    from layouts import bundled_store
+    from tests.models.worlds import make_model
+
+    store = bundled_store("supermarket")
+    options = Namespace(small_shoppers=5, small_replications=4, repeats=2, seed=3)
+    measured = time_small(store, make_model(store), options)
+    assert (measured["replications"], measured["layouts"], measured["tasks_in_a_lot"]) == (4, 2, 8)
+    assert measured["share_of_parts_alike"] == 1.0
+    together, alone = measured["together"], measured["alone"]
+    for what in ("journeys_per_second", "planned_per_second"):
+        assert measured[f"times_{what}"] == pytest.approx(together[what] / alone[what])
+    assert together["planned_per_second"] > together["journeys_per_second"]  # it is a part of it
+    assert "| 8 cohorts together" in describe_small(measured)
 
 
 def test_every_engine_walks_the_same_steps():
