@@ -90,7 +90,7 @@ def run_until(
             tasks = job.list_tasks(n)[len(job.list_tasks(parts.n_replications)) :]
             _complete(tasks, parts, crew, bar)
             parts.n_replications = n
-            verdict = rule.judge(_collect_profit(parts), names, n_most)
+            verdict = rule.judge(_collect_profit(parts, rule.figure), names, n_most)
             if verdict.is_enough:
                 break
     ran = {"replications": n, "most": n_most, "is_enough": verdict.is_enough, "reason": verdict.reason}
@@ -112,9 +112,11 @@ def _bar(tasks: Sequence[Task]) -> tqdm:
     return tqdm(total=len(tasks), desc="simulating", unit="replication", disable=None)
 
 
-def _collect_profit(parts: Parts) -> FloatArray:
-    """Profit per shopper, shape (n_replications, n_cases)."""
-    profit = [parts.totals(task)["profit_per_shopper"] for task in parts]
+def _collect_profit(parts: Parts, figure: str) -> FloatArray:
+    """Profit per shopper, shape (n_replications, n_cases); as it was drawn where `figure` is not known."""
+    totals = [parts.totals(task) for task in parts]
+    name = figure if all(figure in figures for figures in totals) else "profit_per_shopper"
+    profit = [figures[name] for figures in totals]
     return np.array(profit).reshape(len(parts.job.cases), parts.n_replications).T
 
 

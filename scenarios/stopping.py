@@ -45,6 +45,11 @@ class StoppingRule(Protocol):
     """When to stop; see `UntilNarrow` and `UntilBest`."""
 
     @property
+    def figure(self) -> str:
+        """Which profit of a replication it looks at, by its name in `ReplicationTables.totals`."""
+        ...
+
+    @property
     def asked(self) -> dict[str, float]:
         """The rule's name and its parameter, for `result.json`."""
         ...
@@ -90,6 +95,11 @@ class UntilNarrow:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.width) and self.width > 0):
             raise ConfigError(f"--until-width must be above 0 percent, got {self.width:g}")
+
+    @property
+    def figure(self) -> str:
+        """Profit as it was drawn: it is what the interval that is told is of."""
+        return "profit_per_shopper"
 
     @property
     def asked(self) -> dict[str, float]:
@@ -159,6 +169,11 @@ class UntilBest:
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 0.5:
             raise ConfigError(f"--until-best must be an error above 0 and at most 0.5, got {self.alpha:g}")
+
+    @property
+    def figure(self) -> str:
+        """Profit with unplanned purchases at their expectation: it earns the same with less luck."""
+        return "expected_profit_per_shopper"
 
     @property
     def asked(self) -> dict[str, float]:

@@ -120,6 +120,7 @@ def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
         raise ModelError("cohorts that are planned together must share one policy; plan them apart")
     views = [view_layout(cohort.store) for cohort in cohorts]
     diaries, missed = [Diary() for _ in cohorts], [cohort.baskets.n_unknown.copy() for cohort in cohorts]
+    unplanned_profit = [np.zeros(cohort.n) for cohort in cohorts]
     offers: dict[tuple[int, str], Offer] = {}  # replications share a hypothesis of what is bought
     for lot in _divide(cohorts):
         walkers = []
@@ -133,9 +134,15 @@ def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
         _shop(walkers)
         for (number, shoppers), some in zip(lot, walkers, strict=True):
             missed[number][shoppers] += some.count_missed()
-    return [
+            unplanned_profit[number][shoppers] = some.unplanned_profit
+    plans = [
         diary.to_itineraries(cohort.store, view.zone_key, not_found, cohort.luck)
         for cohort, view, diary, not_found in zip(cohorts, views, diaries, missed, strict=True)
+    ]
+    if cohorts and cohorts[0].model.policy.buys:  # purchases decide on the way: there is no such mean
+        return plans
+    return [
+        replace(plan, unplanned_profit=profit) for plan, profit in zip(plans, unplanned_profit, strict=True)
     ]
 
 

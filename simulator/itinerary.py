@@ -75,6 +75,9 @@ class Itineraries:
         Cells that are passed on the way, leg after leg, and the first row of each leg, shape (n_stops +
         n_shoppers + 1,): leg s + i leads shopper i to stop s, the one after their last stop to the tills or
         out. Without them every leg is the shortest walk.
+    unplanned_profit
+        Expected profit of what each shopper buys unplanned, given their way, shape (n_shoppers,) [currency]:
+        it varies less than what is drawn. None where nobody knows it.
     """
 
     n_shoppers: int
@@ -89,6 +92,7 @@ class Itineraries:
     missed: IntArray
     way_cells: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     way_offsets: IntArray | None = None
+    unplanned_profit: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n_stops, n_picks = len(self.stop_shopper), len(self.pick_stop)

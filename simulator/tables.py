@@ -42,7 +42,8 @@ class ReplicationTables:
     totals
         ``profit_per_shopper, revenue_per_shopper`` [currency], ``items_per_shopper, minutes_per_shopper``;
         everybody who enters counts. With ``lost``, ``lost_profit_per_shopper, lost_revenue_per_shopper``
-        too.
+        too; without, and where the itineraries know it, ``expected_profit_per_shopper``: the profit with
+        unplanned purchases at their expectation.
     lost
         ``session_id, visit, zone_id, sku_id, qty, unit_price, margin, planned, reason``: what was wanted at a
         stop and not sold; None where no mechanism is on that could lose a sale.
@@ -100,7 +101,7 @@ def build_tables(model: StoreModel, *, keeps_tracks: bool = True) -> Replication
         picks=picks,
         zones=compute_zone_kpis(entries, numbered, model.store, model.population.n),
         occupancy=compute_occupancy(positions, model.store),
-        totals=_compute_totals(sessions, lost),
+        totals=_compute_totals(sessions, lost) | _expect_profit(model),
         lost=lost,
     )
 
@@ -273,3 +274,13 @@ def _compute_totals(sessions: pd.DataFrame, lost: pd.DataFrame | None) -> dict[s
         for name, column in (("profit", "margin"), ("revenue", "unit_price")):
             totals[f"lost_{name}_per_shopper"] = math.fsum(lost["qty"] * lost[column]) / n
     return totals
+
+
+def _expect_profit(model: StoreModel) -> dict[str, float]:
+    """Profit with unplanned purchases at their expectation; nothing where the day may spoil a purchase."""
+    plans = model.itineraries
+    if model.live is not None or plans.unplanned_profit is None:
+        return {}
+    planned = (plans.pick_qty * model.margin[plans.pick_sku])[plans.pick_planned]
+    total = math.fsum(planned) + math.fsum(plans.unplanned_profit)
+    return {"expected_profit_per_shopper": total / max(plans.n_shoppers, 1)}

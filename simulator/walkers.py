@@ -15,6 +15,7 @@ from simulator.luck import Luck, Purpose, stable_keys
 
 IntArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
+TILE = 16  # rows of a product
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,8 @@ class Offer:
     view: LayoutView
     hazard: FloatArray  # (n_zones, n_categories) per notice
     leg_hazard: FloatArray  # (n_places, n_places, n_categories) of a whole walk
+    worth: FloatArray  # hazard times the mean profit of what is then bought, shapes as of both
+    leg_worth: FloatArray
     sku_share: FloatArray  # (n_zones, n_skus) within the category
     units_cdf: FloatArray  # (n_categories, max units)
     category_key: npt.NDArray[np.uint64]
@@ -33,12 +36,18 @@ class Offer:
     def of(cls, model: ShopperModel, view: LayoutView) -> Offer:
         """Work out what a layout offers to the shoppers of a model."""
         hazard = model.conversion.compute_hazard(view)
+        sku_share, units = model.conversion.compute_sku_share(view), model.conversion.compute_units(view)
+        margin = np.zeros_like(hazard)
+        np.add.at(margin.T, view.store.sku_category, (sku_share * [sku.margin for sku in view.store.skus]).T)
+        worth = hazard * margin * (units @ np.arange(1, units.shape[1] + 1))
         return cls(
             view=view,
             hazard=hazard,
             leg_hazard=view.leg_notice @ hazard,
-            sku_share=model.conversion.compute_sku_share(view),
-            units_cdf=model.conversion.compute_units(view).cumsum(axis=1),
+            worth=worth,
+            leg_worth=view.leg_notice @ worth,
+            sku_share=sku_share,
+            units_cdf=units.cumsum(axis=1),
             category_key=stable_keys(list(view.store.categories)),
             zone_key=np.append(view.zone_key, np.uint64(0)),
         )
@@ -66,6 +75,9 @@ class Walkers:
     ----------
     rows
         Who is still in the store, shape (n,).
+    unplanned_profit
+        Expected profit of what each buys unplanned on the way so far, shape (n,): the mean over the luck of
+        purchases, which no way depends on.
     """
 
     def __init__(
@@ -93,10 +105,14 @@ class Walkers:
         self.line_zones = view.store.stands.T[self.sku]  # (n_lines, n_zones)
         self.wanted = self._count_wanted(np.flatnonzero(self.line_open))
         self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
-        appetite = model.conversion.compute_appetite(attributes)[:, None]
+        self.appetite = model.conversion.compute_appetite(attributes)
         self.met = np.zeros((n, len(view.store.categories)))
-        self.enough = (self.impulse.threshold / appetite) ** (1.0 / model.conversion.habituation)
-        self.enough[self.line_row, view.store.sku_category[self.sku]] = np.inf  # planned is no impulse
+        power = model.conversion.habituation
+        self.enough = (self.impulse.threshold / self.appetite[:, None]) ** (1.0 / power)
+        self.chance_left = np.ones_like(self.met)  # that a category was not bought unplanned
+        planned = self.line_row, view.store.sku_category[self.sku]  # is no impulse
+        self.enough[planned], self.chance_left[planned] = np.inf, 0.0
+        self.unplanned_profit: FloatArray = np.zeros(n)
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
         self.rows: IntArray = np.arange(n)
@@ -161,7 +177,9 @@ class Walkers:
         self.place[rows] = target
         if self.model.policy.buys:
             return
-        at, category = self._meet(rows, self.offer.leg_hazard[start, target])
+        at, category = self._meet(
+            rows, self.offer.leg_hazard[start, target], self.offer.leg_worth[start, target]
+        )
         if not len(at):
             return
         notice = self.offer.view.leg_notice[start[at], target[at]]  # (n_met, n_zones)
@@ -186,7 +204,9 @@ class Walkers:
         self.wanted -= self._count_wanted(taken)
         self.diary.add_picks(stop_of[self.line_row[taken]], self.sku[taken], self.qty[taken], is_planned=True)
         noticed = self.offer.view.stop_notice(zone, dwell_s)
-        met, category = self._meet(rows, noticed @ self.offer.hazard)
+        met, category = self._meet(
+            rows, *(_multiply(noticed, t) for t in (self.offer.hazard, self.offer.worth))
+        )
         if not len(met):
             return stop
         row, sold_in, sold_at = rows[met], self._find(rows[met], category, noticed[met]), stop[met]
@@ -210,13 +230,27 @@ class Walkers:
             units = 1 + np.searchsorted(self.offer.units_cdf[category, :-1], u)
             self.diary.add_picks(np.full(n_lines, stop[at]), chosen, units, is_planned=False)
 
-    def _meet(self, rows: IntArray, hazard: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
+    def _meet(
+        self, rows: IntArray, hazard: npt.NDArray[Any], worth: npt.NDArray[Any]
+    ) -> tuple[IntArray, IntArray]:
         """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
         met = self.met[rows] + hazard
         self.met[rows] = met
+        self._expect(rows, met, hazard, worth)
         at, category = np.nonzero(met >= self.enough[rows])
         self.enough[rows[at], category] = np.inf  # a category is bought once
         return at, category
+
+    def _expect(
+        self, rows: IntArray, met: FloatArray, hazard: npt.NDArray[Any], worth: npt.NDArray[Any]
+    ) -> None:
+        """Add what is expected to be earned from hazards (n, n_categories) that made it `met`."""
+        at, category = np.nonzero(hazard * (self.chance_left[rows] > 0))
+        who = rows[at], category
+        left = np.exp(-self.appetite[rows[at]] * met[at, category] ** self.model.conversion.habituation)
+        earned = (self.chance_left[who] - left) * worth[at, category] / hazard[at, category]
+        self.chance_left[who] = left
+        self.unplanned_profit[rows] += np.bincount(at, earned, len(rows))
 
     def _find(self, rows: IntArray, category: IntArray, noticed: npt.NDArray[Any]) -> IntArray:
         """Zone in which each purchase was met: in proportion to what was noticed of the category where."""
@@ -238,6 +272,14 @@ class Walkers:
         units_cdf = self.offer.units_cdf[category, :-1]
         units = 1 + (units_cdf < self.impulse.units[row, category][:, None]).sum(axis=1)
         self.diary.add_picks(stop, sku, units, is_planned=False)
+
+
+def _multiply(rows: FloatArray, table: FloatArray) -> FloatArray:
+    """Product (n, columns), tile by tile: no row's sums are rounded by how many others there are."""
+    n, width = rows.shape
+    tiles = np.zeros((-(-n // TILE), TILE, width))
+    tiles.reshape(-1, width)[:n] = rows
+    return (tiles @ table).reshape(-1, table.shape[1])[:n]
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from benchmarks.fidelity.other_town import Town
 from layouts import ConfigError, Store, StoreFormat, build_store, draw_recipe
 from models import ShopperModel, build_reference_model, draw_behaviour
 from scenarios.monte_carlo import RunConfig, simulate_replication
-from simulator import Luck, draw_population, plan_itineraries
+from simulator import Itineraries, Luck, draw_population, plan_itineraries
 
 FloatArray = npt.NDArray[np.floating]
 FAMILIES = ("S", "X")
@@ -192,9 +192,22 @@ def decide_profit(
     model: ShopperModel, store: Store, n_shoppers: int, seed: int, *, replication: int = 0
 ) -> FloatArray:
     """Profit of each shopper of a model from decisions alone: no clock, no walking. Shape (n_shoppers,)."""
-    luck = Luck(seed, replication)
+    plans, earned = _decide(model, store, n_shoppers, Luck(seed, replication))
+    return np.bincount(plans.pick_shopper, earned, n_shoppers).astype(float)
+
+
+def expect_profit(model: ShopperModel, store: Store, n_shoppers: int, seed: int) -> FloatArray:
+    """Do the same with unplanned purchases at their expectation, given each shopper's way."""
+    plans, earned = _decide(model, store, n_shoppers, Luck(seed))
+    if plans.unplanned_profit is None:
+        raise ConfigError(f"model {model.name!r}: what it buys decides on the way; there is no expectation")
+    planned = np.bincount(plans.pick_shopper, earned * plans.pick_planned, n_shoppers)
+    return planned + plans.unplanned_profit
+
+
+def _decide(model: ShopperModel, store: Store, n_shoppers: int, luck: Luck) -> tuple[Itineraries, FloatArray]:
+    """What everybody does, and the profit of each pick."""
     _, baskets = draw_population(model, store, n_shoppers, luck)
     plans = plan_itineraries(model, store, baskets, n_shoppers, luck)
     margin = np.array([sku.margin for sku in store.skus])
-    earned = margin[plans.pick_sku] * plans.pick_qty
-    return np.bincount(plans.pick_shopper, earned, n_shoppers).astype(float)
+    return plans, margin[plans.pick_sku] * plans.pick_qty

@@ -162,3 +162,26 @@ def test_a_run_stops_by_its_rule_and_says_so(shop, tmp_path):
     wide = compare(shop, worse, stopping=UntilNarrow(1e9), **options)
     assert wide.result["stopping"]["replications"] == 10
     assert wide.result["stopping"]["widths"].keys() == {"worse"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "figure"),
+    [(UntilBest(0.2), "expected_profit_per_shopper"), (UntilNarrow(1.0), "profit_per_shopper")],
+)
+def test_a_rule_looks_at_the_profit_that_it_names(shop, monkeypatch, rule, figure):
+    """What is told to be best is so by the figure with less luck; a width is that of the interval told."""
+    model = build_reference_model(shop, np.random.default_rng(0), n_baskets=200)
+    seen = []
+    judge = type(rule).judge
+
+    def look(self, profit, names, n_most):
+        seen.append(profit)
+        return judge(self, profit, names, n_most)
+
+    monkeypatch.setattr(type(rule), "judge", look)
+    result = compare(
+        shop, shop.swap("G2R-1", "G2L-1"), model=model, n_shoppers=20, n_replications=4, stopping=rule
+    )
+    parts = result.parts
+    of_parts = np.array([parts.totals(task)[figure] for task in parts]).reshape(2, 4).T
+    assert np.array_equal(seen[-1], of_parts)
