@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -77,7 +77,8 @@ def hire_cluster(job: Job, address: str, folder: Path) -> Iterator[Crew]:
         finally:
             crew.dismiss()
             if client.status == "running":
-                client.unregister_worker_plugin(key)
+                with suppress(OSError):  # the scheduler may be gone without the client having noticed
+                    client.unregister_worker_plugin(key)
 
 
 @contextmanager

@@ -84,6 +84,7 @@ def rows_of(plans: Itineraries, shoppers: range) -> Itineraries:
         pick_qty=plans.pick_qty[pick],
         pick_planned=plans.pick_planned[pick],
         missed=plans.missed[shoppers.start : shoppers.stop],
+        unplanned_profit=plans.unplanned_profit[shoppers.start : shoppers.stop],
     )
 
 

