@@ -154,9 +154,8 @@ def live_and_encode(job: Job, lot: Lot) -> Iterator[Files]:
 
 def _give_memory_back() -> None:
     """Let the C library return what living needed, or it would add to what joining the parts needs."""
-    trim = (
-        getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    )  # glibc alone has it
+    # glibc alone has it
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
 
