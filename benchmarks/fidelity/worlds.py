@@ -196,9 +196,17 @@ def decide_profit(
     return np.bincount(plans.pick_shopper, earned, n_shoppers).astype(float)
 
 
-def expect_profit(model: ShopperModel, store: Store, n_shoppers: int, seed: int) -> FloatArray:
-    """Do the same with unplanned purchases at their expectation, given each shopper's way."""
-    plans, earned = _decide(model, store, n_shoppers, Luck(seed))
+def expect_profit(
+    model: ShopperModel, store: Store, n_shoppers: int, seed: int, *, replication: int = 0
+) -> FloatArray:
+    """Do the same with unplanned purchases at their expectation, given each shopper's way.
+
+    Raises
+    ------
+    ConfigError
+        If what the model buys decides on the way.
+    """
+    plans, earned = _decide(model, store, n_shoppers, Luck(seed, replication))
     if plans.unplanned_profit is None:
         raise ConfigError(f"model {model.name!r}: what it buys decides on the way; there is no expectation")
     planned = np.bincount(plans.pick_shopper, earned * plans.pick_planned, n_shoppers)

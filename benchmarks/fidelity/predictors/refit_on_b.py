@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.fidelity.cases import Case
 from benchmarks.fidelity.predictors import Fitted, Prediction
 from benchmarks.fidelity.predictors._simulated import N_SIMULATED, SEED
-from benchmarks.fidelity.worlds import compare_profit, decide_profit
+from benchmarks.fidelity.worlds import compare_profit, expect_profit
 from layouts import ConfigError, Store
 from models import fit_model
 
@@ -35,7 +35,7 @@ class Refit:
         edit = next(edit for edit in self.case.edits if edit.store is variant)
         observed, rng = self.case.observe_variant(edit), np.random.default_rng(self.seed)
         model = fit_model(variant, observed, policy=POLICY, rng=rng)
-        mean, se = compare_profit(self.profit_before, decide_profit(model, variant, N_SIMULATED, SEED))
+        mean, se = compare_profit(self.profit_before, expect_profit(model, variant, N_SIMULATED, SEED))
         return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
 
 
@@ -53,4 +53,4 @@ def fit_case(case: Case, rng: np.random.Generator) -> Fitted:
         )
     seed = int(rng.integers(2**31))
     model = fit_model(case.store, case.observations, policy=POLICY, rng=np.random.default_rng(seed))
-    return Refit(case, decide_profit(model, case.store, N_SIMULATED, SEED), seed)
+    return Refit(case, expect_profit(model, case.store, N_SIMULATED, SEED), seed)
