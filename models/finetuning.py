@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from analysis import Journeys, Observations, build_journeys, clean_tracks
 from layouts import ModelError, ObservationError, Store
@@ -48,7 +49,9 @@ PROFILE_VISITS = 16  # who comes, and how much they want
 PACE_VISITS = 20
 HOUR_VISITS = 50
 BANK_VISITS = 300  # of observed baskets against made ones
-CATEGORY_LINES = 600  # a category's velocity counts for: once units per line are known it is nearly right
+CATALOGUE_LINES = 10_000  # all velocities together count for, if receipts do not contradict them
+CATALOGUE_LINES_SD = 1.5  # of the logarithm
+VELOCITY_POWER_SD = 0.25  # of the power of the velocities that receipts follow, around 1
 UNIT_LINES = 12
 PLANNED_LINES = 20
 MIN_JOURNEYS = 2  # one to learn from and one to hold back
@@ -212,8 +215,8 @@ def _fit_made_needs(prior: ShopperModel, seen: _Seen) -> VelocityNeeds:
     units = (n_units + UNIT_LINES * usual) / (n_lines + UNIT_LINES)
     units_per_line = dict(zip(names, units.round(4).tolist(), strict=True))
     plain = replace(old, units_per_line=units_per_line, category_tilt={}, _banks={})
-    expected = compute_line_shares(plain, store) * n_lines.sum()
-    tilt = (n_lines + CATEGORY_LINES) / (expected + CATEGORY_LINES)
+    by_velocity = compute_line_shares(plain, store)
+    tilt = blend_category_shares(n_lines, by_velocity) / by_velocity
     profiles, n_wanted = _blend_profiles(old, seen)
     return replace(
         plain,
@@ -222,6 +225,37 @@ def _fit_made_needs(prior: ShopperModel, seen: _Seen) -> VelocityNeeds:
         category_tilt=dict(zip(names, tilt.round(4).tolist(), strict=True)),
         _banks={},
     )
+
+
+def blend_category_shares(
+    n_lines: NDArray[np.float64], by_velocity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of each category in all receipt lines, from the lines seen and from the catalogue.
+
+    The shares lie around a power of those by velocity, Dirichlet-distributed, and power and concentration are
+    the likeliest ones: what sells may be spread more evenly than the catalogue has it, or not follow it at
+    all, and a few receipts tell that before they tell every category.
+
+    Parameters
+    ----------
+    n_lines
+        Receipt lines of each category, shape (n_categories,).
+    by_velocity
+        Shares by the catalogue, of the same shape.
+    """
+    log_share = np.log(by_velocity)
+    fits = []
+    for power in np.linspace(0.3, 1.3, 21):
+        around = np.exp(power * log_share)
+        around /= around.sum()
+        for n_prior in np.geomspace(30.0, 30.0 * CATALOGUE_LINES, 25):
+            alpha = n_prior * around
+            fit = gammaln(n_prior) - gammaln(n_prior + n_lines.sum())
+            fit += (gammaln(alpha + n_lines) - gammaln(alpha)).sum()
+            fit -= 0.5 * ((power - 1.0) / VELOCITY_POWER_SD) ** 2
+            fit -= 0.5 * (np.log(n_prior / CATALOGUE_LINES) / CATALOGUE_LINES_SD) ** 2
+            fits.append((fit, (n_lines + alpha) / (n_lines.sum() + n_prior)))
+    return np.asarray(max(fits, key=lambda fit: fit[0])[1])
 
 
 def find_velocity_needs(model: ShopperModel) -> VelocityNeeds:

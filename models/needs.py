@@ -58,7 +58,7 @@ class ObservedNeeds(Needs, Protocol):
 
     @property
     def line_shares(self) -> NDArray[np.float64]:
-        """Chance that each line of the observed baskets was planned, shape (n_lines,)."""
+        """Chance that each line was planned: of the observed baskets, and of others of which that is open."""
         ...
 
     def replan(self, line_shares: NDArray[np.float64]) -> ObservedNeeds:

@@ -185,12 +185,19 @@ class BlendedNeeds:
 
     @property
     def line_shares(self) -> NDArray[np.float64]:
-        """Chance that each observed line was planned; see `ObservedNeeds`."""
-        return self.bank.planned_share
+        """Chance that each observed line was planned, then that of made ones by category in order of name."""
+        made = [self.made.planned_share[name] for name in sorted(self.made.planned_share)]
+        return np.concatenate([self.bank.planned_share, made])
 
     def replan(self, line_shares: NDArray[np.float64]) -> BlendedNeeds:
-        """Take other chances that the observed lines were planned."""
-        return replace(self, bank=self.bank.replan(line_shares))
+        """Take other chances that lines were planned, in the order of `line_shares`."""
+        of_bank, of_made = np.split(line_shares, [len(self.bank.planned_share)])
+        made = dict(zip(sorted(self.made.planned_share), of_made.round(4).tolist(), strict=True))
+        return replace(
+            self,
+            bank=self.bank.replan(of_bank),
+            made=replace(self.made, planned_share=made, _banks={}),
+        )
 
     def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
         """Draw from the one or the other; see `Needs`."""

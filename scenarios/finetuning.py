@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from simulator import Luck, draw_population, plan_itineraries
 N_SHOPPERS = 3000  # who walk the store to see what they buy
 N_ROUNDS = 3
 MIN_PLANNED_SHARE = 0.1
+Lists = TypeVar("Lists", BlendedNeeds, VelocityNeeds)
 
 
 def finetune(
@@ -64,18 +66,29 @@ def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> Shop
     """Plan so much of each category that planned and unplanned together sell what is expected of it.
 
     What is expected is what the lists that are made from the catalogue hold, were all of them planned. Only
-    those lists change; observed baskets keep the shares that were estimated for them.
+    those lists change; observed baskets keep the shares that were estimated for them. Each hypothesis gets
+    lists of its own: under each something else is bought unplanned.
     """
     if not isinstance(model.needs, BlendedNeeds | VelocityNeeds):
         return model
-    needs = model.needs
-    made = needs.made if isinstance(needs, BlendedNeeds) else needs
+    readings = []
+    for number, reading in enumerate(model.hypotheses):
+        lived = model.for_replication(number)
+        assert isinstance(lived.needs, BlendedNeeds)
+        readings.append(replace(reading, needs=_calibrate(lived.needs, lived, store, seed)))
+    needs = _calibrate(model.needs, replace(model, hypotheses=()), store, seed)
+    return replace(model, needs=needs, hypotheses=tuple(readings))
+
+
+def _calibrate(needs: Lists, model: ShopperModel, store: Store, seed: int) -> Lists:
+    """Calibrated needs of a model without hypotheses."""
+    made: VelocityNeeds = needs.made if isinstance(needs, BlendedNeeds) else needs
     expected = expect_wanted(made, store)
     for _ in range(N_ROUNDS):
         planned, unplanned = _count_buyers(replace(model, needs=made), store, seed)
         share = made.planned_share_of(store) * (expected - unplanned) / np.maximum(planned, 1e-6)
         made = made.with_planned_share(store, np.clip(share, MIN_PLANNED_SHARE, 1.0))
-    return replace(model, needs=replace(needs, made=made) if isinstance(needs, BlendedNeeds) else made)
+    return replace(needs, made=made) if isinstance(needs, BlendedNeeds) else made
 
 
 def _count_buyers(

@@ -26,7 +26,8 @@ from models.paper.words import TextEncoding
 MAX_POSITIONS = 1024  # as GPT-2's
 SPARE_POSITIONS = 64  # so that a journey may be a little longer than any that was observed
 VALIDATION_SHARE = 0.08
-TILT_SHOPPERS = 2000  # who write while the tilt is fitted
+TILT_SHOPPERS = 8000  # who write while the tilt is fitted, at most
+TILT_TIMES = 2  # that each observed journey is written anew for it, at most
 FROM_SCRATCH = LanguageTrainingConfig(n_epochs=16)  # the paper: 10, with a rate that it does not tell
 FINE_TUNING = LanguageTrainingConfig(n_epochs=3, learning_rate=5e-4)  # the paper goes on for 3 epochs
 
@@ -117,7 +118,8 @@ def _fit_tilt(
 ) -> NDArray[np.float64]:
     """Let shoppers like the observed ones write, and find what makes their journeys match on average."""
     n_prompt = 1 + len(policy.encoding.attributes)
-    some = rng.permutation(len(sequences))[:TILT_SHOPPERS]
+    n_shoppers = min(TILT_SHOPPERS, TILT_TIMES * len(sequences))
+    some = rng.permutation(np.arange(TILT_TIMES * len(sequences)) % len(sequences))[:n_shoppers]
     prompts = [sequences[i][:n_prompt] for i in some for _ in range(N_CANDIDATES)]
     written = policy.sample(prompts, rng.random((len(prompts), policy.n_tokens)), store)
     lots = [written[i : i + N_CANDIDATES] for i in range(0, len(written), N_CANDIDATES)]

@@ -7,7 +7,7 @@ from analysis import observe
 from layouts import ModelError, ObservationError, build_store, draw_recipe
 from models import BasketBank, ConversionModel, Pace, build_reference_model
 from models.conversion import HAZARD_LEVEL
-from models.finetuning import find_velocity_needs, finetune_model, take_sessions
+from models.finetuning import blend_category_shares, find_velocity_needs, finetune_model, take_sessions
 from models.layout_policy import LayoutPolicy
 from models.network_finetuning import FinetuningConfig
 from models.pretraining import COMMON_LEVELS
@@ -89,6 +89,24 @@ def test_the_more_visits_the_more_observed_baskets(everywhere, corner_shop, obse
         for n in (8, 40)
     ]
     assert 0 < shares[0] < shares[1] < 1
+
+
+@pytest.mark.parametrize(("power", "n_lines", "error"), [(1.0, 50, 0.1), (0.5, 50, 0.2), (0.5, 400, 0.1)])
+def test_few_receipts_tell_how_far_to_believe_the_catalogue(power, n_lines, error):
+    """Mean over 40 draws of the total variation from the true shares."""
+    rng = np.random.default_rng(3)
+    by_velocity = rng.dirichlet(np.full(20, 0.8)) + 1e-3
+    by_velocity /= by_velocity.sum()
+    true = by_velocity**power / (by_velocity**power).sum()
+    found = [blend_category_shares(rng.multinomial(n_lines, true), by_velocity) for _ in range(40)]
+    distance = [0.5 * np.abs(share - true).sum() for share in found]
+    assert np.mean(distance) < error
+    assert np.allclose([share.sum() for share in found], 1.0)
+
+
+def test_no_receipt_leaves_the_catalogue_as_it_is():
+    by_velocity = np.array([0.6, 0.3, 0.1])
+    assert blend_category_shares(np.zeros(3), by_velocity) == pytest.approx(by_velocity)
 
 
 def test_of_a_bank_only_who_comes_and_for_how_much_goes_along(other_store):

@@ -37,7 +37,10 @@ def test_a_model_of_one_store_goes_to_another(shop, observations, tmp_path):
     out, short = tmp_path / "model", FinetuningConfig(n_steps=4, n_folds=2)
     made = write_finetuned(prior, shop, observations, out, n_sessions=20, seed=3, config=short)
     again = load_model(out)
-    assert (plan(made, shop, 100).pick_sku == plan(again, shop, 100).pick_sku).all()
+    for before, after in ((made, again), (made.for_replication(1), again.for_replication(1))):
+        assert (plan(before, shop, 100).pick_sku == plan(after, shop, 100).pick_sku).all()
+    lists = {tuple(reading.needs.made.planned_share.values()) for reading in made.hypotheses}
+    assert len(lists) == len(made.hypotheses)  # under each reading something else is bought unplanned
     assert again.knowledge["prior"] == prior.name
     assert again.knowledge["n_sessions"] == 20
     assert "fine-tuned" in (out / "README.md").read_text()
