@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,6 @@ from simulator import Luck, draw_population, plan_itineraries
 N_SHOPPERS = 3000  # who walk the store to see what they buy
 N_ROUNDS = 3
 MIN_PLANNED_SHARE = 0.1
-Lists = TypeVar("Lists", BlendedNeeds, VelocityNeeds)
 
 
 def finetune(
@@ -73,22 +71,24 @@ def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> Shop
         return model
     readings = []
     for number, reading in enumerate(model.hypotheses):
-        lived = model.for_replication(number)
-        assert isinstance(lived.needs, BlendedNeeds)
-        readings.append(replace(reading, needs=_calibrate(lived.needs, lived, store, seed)))
-    needs = _calibrate(model.needs, replace(model, hypotheses=()), store, seed)
+        assert isinstance(reading.needs, BlendedNeeds)
+        made = _calibrate(reading.needs.made, model.for_replication(number), store, seed)
+        readings.append(replace(reading, needs=replace(reading.needs, made=made)))
+    needs, alone = model.needs, replace(model, hypotheses=())
+    if isinstance(needs, VelocityNeeds):
+        return replace(alone, needs=_calibrate(needs, alone, store, seed))
+    needs = replace(needs, made=_calibrate(needs.made, alone, store, seed))
     return replace(model, needs=needs, hypotheses=tuple(readings))
 
 
-def _calibrate(needs: Lists, model: ShopperModel, store: Store, seed: int) -> Lists:
-    """Calibrated needs of a model without hypotheses."""
-    made: VelocityNeeds = needs.made if isinstance(needs, BlendedNeeds) else needs
+def _calibrate(made: VelocityNeeds, model: ShopperModel, store: Store, seed: int) -> VelocityNeeds:
+    """Lists made from the catalogue, calibrated to what a model without hypotheses buys unplanned."""
     expected = expect_wanted(made, store)
     for _ in range(N_ROUNDS):
         planned, unplanned = _count_buyers(replace(model, needs=made), store, seed)
         share = made.planned_share_of(store) * (expected - unplanned) / np.maximum(planned, 1e-6)
         made = made.with_planned_share(store, np.clip(share, MIN_PLANNED_SHARE, 1.0))
-    return replace(needs, made=made) if isinstance(needs, BlendedNeeds) else made
+    return made
 
 
 def _count_buyers(
