@@ -168,12 +168,14 @@ def compare_world(task: Task) -> list[dict[str, Any]]:
 
 def _compare(world: World, predictors: Sequence[str]) -> list[dict[str, Any]]:
     a, n = world.store, world.n_observed
-    today = Counts.of([measure(world.observations, a)])
+    today = Counts.of([measure_sessions(world.observations, a)])
     fitted = {name: _fit(world, name) for name in predictors}
     rows = []
     for layout, store in {LAYOUT_A: a, **{e.name: e.store for e in world.edits if e.name in EDITS}}.items():
-        seen = measure(world.people.observe(store, n, OTHER_VISIT_SEED), store)
-        others = [Counts.of([measure(world.people.observe(store, n, seed), store)]) for seed in FLOOR_SEEDS]
+        seen = measure_sessions(world.people.observe(store, n, OTHER_VISIT_SEED), store)
+        others = [
+            Counts.of([measure_sessions(world.people.observe(store, n, seed), store)]) for seed in FLOOR_SEEDS
+        ]
         told = {NO_CHANGE: [today.move_to(a, store)]}
         for name, lift in fitted.items():
             named = name_by_place(a, store) if lift.is_place_bound else store
@@ -203,11 +205,13 @@ def simulate_counts(model: ShopperModel, store: Store, n_visits: int, seed: int)
         config = RunConfig(n_shoppers=len(part), n_replications=len(parts), seed=seed, tracks="all")
         lived = simulate_replication(store, model, replication, config)
         rng = np.random.default_rng(luck[replication])
-        samples.append(measure(observe(lived.tracks, lived.receipts, lived.sessions, store, rng), store))
+        samples.append(
+            measure_sessions(observe(lived.tracks, lived.receipts, lived.sessions, store, rng), store)
+        )
     return Counts.of(samples)
 
 
-def measure(observed: Observations, store: Store) -> SessionSample:
+def measure_sessions(observed: Observations, store: Store) -> SessionSample:
     """Count what each session did, observed or simulated alike."""
     positions = clean_tracks(observed.tracks, store)
     return sample_sessions(observed, build_journeys(observed, store, positions=positions), positions, store)

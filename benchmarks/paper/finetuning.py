@@ -6,7 +6,7 @@ For 8, 16, ..., 2048 visits of market-b, three ways: from scratch, fine-tuned fr
 fine-tuned from the bundled multi-store model (with no visit at all, too). Then the bundled racetrack, a store
 that no training saw, walked by reference shoppers. What is compared are zone visits and receipt lines by
 zone and category of as many simulated shoppers as were held out, seen through the measurement layer, with
-noise floors over sessions (natural logarithms).
+noise floors over sessions (natural logarithms). The hypotheses of a model take turns among the shoppers.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
-from analysis import Journeys, Observations, build_journeys, load_observations, observe
-from analysis.divergences import estimate_noise_floor, jensen_shannon_divergence
+from analysis import (
+    Observations,
+    SessionSample,
+    estimate_divergence_floor,
+    jensen_shannon_divergence,
+    load_observations,
+)
 from benchmarks.common import CACHE, ROOT, add_data_option, find_market, print_table, write_result
+from benchmarks.fidelity.realism import FIGURES, measure_sessions, simulate_counts
 from layouts import Store, StoresimError, bundled_store, load_store
 from models import ShopperModel, fit_model, load_model
 from models.finetuning import take_sessions
 from scenarios.finetuning import finetune
 from scenarios.inputs import open_model
-from scenarios.monte_carlo import RunConfig, simulate_replication
 from scenarios.observe import observe_reference_shopper
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 QUICK_SIZES = (8, 64, 512)
-MEASURES = ("zone_visits", "lines_by_zone", "lines_by_category")
 N_SMALL, N_DRAWS = 64, 3  # up to so many visits, and with all of them, several draws are averaged
 N_RACETRACK = 3000  # visits, half of them held out
-Counts = dict[str, np.ndarray[Any, Any]]
 
 
 def main() -> None:
@@ -55,8 +57,8 @@ def main() -> None:
     for title, rows in (("market-b", curve), ("racetrack", racetrack)):
         print_table(
             f"{title}: divergence (times the floor)",
-            ["learned from", "visits", *MEASURES],
-            [(row["source"], row["visits"], *(_show(row, name) for name in MEASURES)) for row in rows],
+            ["learned from", "visits", *FIGURES],
+            [(row["source"], row["visits"], *(_show(row, name) for name in FIGURES)) for row in rows],
         )
     write_result(
         "paper-finetuning", {"quick": options.quick, "curve": curve, "racetrack": racetrack}, out=options.out
@@ -74,7 +76,7 @@ def measure_curve(data: Path, multistore: ShopperModel, *, quick: bool) -> list[
     market = find_market(data, "market-b")
     store = load_store(market / "store")
     observed = load_observations(market / "observations", store)
-    held = count_events(build_journeys(load_observations(market / "held-out-days", store), store), store)
+    held = measure_sessions(load_observations(market / "held-out-days", store), store)
     market_a = fit_market_a(data)
     n_all = int(observed.tracks["session_id"].nunique())
     sizes = [*(QUICK_SIZES if quick else SIZES), n_all]
@@ -90,7 +92,7 @@ def measure_curve(data: Path, multistore: ShopperModel, *, quick: bool) -> list[
                     continue
                 seconds = time.perf_counter() - start
                 rows.append(measure(source, n, store, model, held) | {"draw": draw, "fit_s": seconds})
-                print(source, n, *(_show(rows[-1], name) for name in MEASURES), flush=True)
+                print(source, n, *(_show(rows[-1], name) for name in FIGURES), flush=True)
     return average_draws(rows)
 
 
@@ -130,7 +132,7 @@ def measure_racetrack(multistore: ShopperModel, *, quick: bool) -> list[dict[str
     names = np.sort(both.tracks["session_id"].unique())
     kept = set(np.random.default_rng(0).permutation(names)[: len(names) // 2])
     observed, rest = _part(both, kept), _part(both, set(names) - kept)
-    held = count_events(build_journeys(rest, store), store)
+    held = measure_sessions(rest, store)
     rows = [measure("multistore", 0, store, multistore, held)]
     for n in (64,) if quick else (8, 64, 512):
         model = finetune(multistore, store, observed, n_sessions=n)
@@ -148,45 +150,20 @@ def _part(observed: Observations, sessions: set[str]) -> Observations:
     )
 
 
-def measure(source: str, n: int, store: Store, model: ShopperModel, held: Counts) -> dict[str, Any]:
+def measure(source: str, n: int, store: Store, model: ShopperModel, held: SessionSample) -> dict[str, Any]:
     """Simulate as many shoppers as were held out, observe them, and compare."""
-    n_held = len(held["zone_visits"])
-    config = RunConfig(n_shoppers=n_held, n_replications=1, seed=5, tracks="all")
-    tables = simulate_replication(store, model, 0, config)
-    seen = observe(tables.tracks, tables.receipts, tables.sessions, store, np.random.default_rng(1))
-    simulated = count_events(build_journeys(seen, store), store)
+    simulated = simulate_counts(model, store, held.n, seed=5)
     row: dict[str, Any] = {"source": source, "visits": n}
-    for name in MEASURES:
-        mine, theirs = simulated[name], held[name]
+    for name in FIGURES:
+        mine, theirs = simulated.by_bin[name], held.counts[name].sum(axis=0)
         row[name] = {
-            "value": jensen_shannon_divergence(mine.sum(axis=0), theirs.sum(axis=0)),
-            "floor": estimate_noise_floor(theirs, len(mine), np.random.default_rng(0)),
+            "value": jensen_shannon_divergence(mine, theirs),
+            "floor": estimate_divergence_floor(held.counts[name], simulated.n, np.random.default_rng(0)).mean,
             "n": float(mine.sum()),
             "m": float(theirs.sum()),
-            "k": int(((mine.sum(axis=0) > 0) | (theirs.sum(axis=0) > 0)).sum()),
+            "k": int(((mine > 0) | (theirs > 0)).sum()),
         }
     return row
-
-
-def count_events(journeys: Journeys, store: Store) -> Counts:
-    """Zone visits and receipt lines of each session, shapes (n_sessions, n_bins)."""
-    zones, n_zones = store.zone_index, len(store.zones)
-    sku = journeys.picks["sku_id"].map(store.sku_index).to_numpy(dtype=np.int64)
-    visits = journeys.visits[journeys.visits["zone_id"].isin(zones)]
-    return {
-        "zone_visits": _count(visits["session_id"], visits["zone_id"].map(zones), n_zones),
-        "lines_by_zone": _count(journeys.picks["session_id"], journeys.picks["zone_id"].map(zones), n_zones),
-        "lines_by_category": _count(
-            journeys.picks["session_id"], pd.Series(store.sku_category[sku]), len(store.categories)
-        ),
-    }
-
-
-def _count(session: pd.Series, index: pd.Series, k: int) -> np.ndarray[Any, Any]:
-    row, names = pd.factorize(session)
-    counts = np.zeros((len(names), k))
-    np.add.at(counts, (row, index.to_numpy(dtype=np.int64)), 1.0)
-    return counts
 
 
 def average_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -197,7 +174,7 @@ def average_draws(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         mean: dict[str, Any] = {"source": key[0], "visits": key[1], "n_draws": len(same)}
         if "fit_s" in same[0]:
             mean["fit_s"] = round(float(np.mean([row["fit_s"] for row in same])), 1)
-        for name in MEASURES:
+        for name in FIGURES:
             values = [row[name]["value"] for row in same]
             mean[name] = same[0][name] | {
                 "value": float(np.mean(values)),
@@ -215,8 +192,8 @@ def plot_curve(rows: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(MEASURES), figsize=(12, 3.6), layout="constrained")
-    for ax, name in zip(panels, MEASURES, strict=True):
+    figure, panels = plt.subplots(1, len(FIGURES), figsize=(12, 3.6), layout="constrained")
+    for ax, name in zip(panels, FIGURES, strict=True):
         for source in ("scratch", "market-a", "multistore"):
             of_source = [row for row in rows if row["source"] == source and row["visits"]]
             ax.loglog(

@@ -14,7 +14,7 @@ from benchmarks.fidelity.realism import (
     VISIT_SEED,
     Counts,
     compare_counts,
-    measure,
+    measure_sessions,
     score,
     simulate_counts,
 )
@@ -28,13 +28,13 @@ def world():
 
 @pytest.fixture(scope="module")
 def seen(world):
-    return measure(world.people.observe(world.store, 400, OTHER_VISIT_SEED), world.store)
+    return measure_sessions(world.people.observe(world.store, 400, OTHER_VISIT_SEED), world.store)
 
 
 def test_the_people_themselves_are_at_their_floor(world, seen):
     told = [simulate_counts(world.people.model, world.store, 400, seed) for seed in (11, 12, 13, 14)]
     others = [
-        Counts.of([measure(world.people.observe(world.store, 400, seed), world.store)])
+        Counts.of([measure_sessions(world.people.observe(world.store, 400, seed), world.store)])
         for seed in (VISIT_SEED, 7, 8, 9)
     ]
     assert {of.n for of in (*told, *others)} == {400}
