@@ -41,7 +41,7 @@ from layouts import ConfigError, Store
 from models import ShopperModel
 from scenarios.monte_carlo import RunConfig, simulate_replication
 
-FloatArray = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float64]
 
 LAYOUT_A = "A"
 EDITS = ("forty-swaps", "no-displays", "closed-aisle", "moved-door", "moved-tills")  # they change much

@@ -132,6 +132,7 @@ def make_generate(network: Any, grammar: Grammar) -> Decoder:
             for state in range(rules.n_states):
                 self.closed[state, torch.from_numpy(rules.get_allowed(state))] = False
             self.state_of_token = torch.from_numpy(rules.state_of_token)
+            self.states: torch.Tensor  # of each row, from its first word on
 
         def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             entered = self.state_of_token[input_ids[:, -1]]

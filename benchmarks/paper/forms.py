@@ -30,7 +30,8 @@ def main() -> None:
 
 def run_forms(setting: Setting) -> dict[str, Any]:
     """Both forms of the text with a tiny network, trained on as many tokens."""
-    store, days, results = setting.store, setting.held_out, {}
+    store, days = setting.store, setting.held_out
+    results: dict[str, Any] = {}
     for kind, n_epochs in FORM_EPOCHS.items():
         policy, history = fit_paper_policy(
             setting.training.positions,

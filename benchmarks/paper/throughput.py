@@ -138,7 +138,7 @@ def time_trainer(preset: str, journeys: list[NDArray[np.int64]], *, is_sorted: b
         trainer = Trainer(
             model=make_network(preset).train(),
             args=arguments,
-            train_dataset=[{"input_ids": journey.tolist()} for journey in journeys],  # type: ignore[arg-type]
+            train_dataset=[{"input_ids": journey.tolist()} for journey in journeys],
             data_collator=collate,
             callbacks=[clock],
         )
