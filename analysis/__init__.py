@@ -13,7 +13,6 @@ from analysis.divergences import (
     count_by_zone,
     count_cell_visits,
     estimate_divergence_floor,
-    estimate_noise_floor,
     jensen_shannon_divergence,
     noise_floor,
 )
@@ -72,7 +71,6 @@ __all__ = [
     "detect_stops",
     "estimate_divergence_floor",
     "estimate_measurement",
-    "estimate_noise_floor",
     "find_crossings",
     "find_off_floor",
     "find_zones",

@@ -76,25 +76,13 @@ def noise_floor(n: float, m: float, k: int, *, base: float = math.e) -> float:
     Parameters
     ----------
     n, m
-        Independent counts on each side. Seconds of one visit are not independent: see `estimate_noise_floor`.
+        Independent counts on each side. Seconds of one visit are not: see `estimate_divergence_floor`.
     k
         Bins.
     base
         Of the logarithm.
     """
     return (k - 1) / 8.0 * (1.0 / n + 1.0 / m) / float(np.log(base))
-
-
-def estimate_noise_floor(
-    counts: FloatArray | csr_array,
-    m_sessions: int,
-    rng: np.random.Generator,
-    *,
-    n_splits: int = 200,
-    base: float = math.e,
-) -> float:
-    """Noise floor where counts come in sessions, on average; see `estimate_divergence_floor`."""
-    return estimate_divergence_floor(counts, m_sessions, rng, n_splits=n_splits, base=base).mean
 
 
 def estimate_divergence_floor(

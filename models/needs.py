@@ -58,7 +58,7 @@ class ObservedNeeds(Needs, Protocol):
 
     @property
     def line_shares(self) -> NDArray[np.float64]:
-        """Chance that each line was planned: of the observed baskets, and of others of which that is open."""
+        """Chance that each line was planned, in which readings differ; the order is the needs' own."""
         ...
 
     def replan(self, line_shares: NDArray[np.float64]) -> ObservedNeeds:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from analysis import Observations
 from layouts import Store, writing_folder
@@ -70,7 +71,7 @@ def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> Shop
     if not isinstance(model.needs, BlendedNeeds | VelocityNeeds):
         return model
     readings = []
-    for number, reading in enumerate(model.hypotheses):
+    for number, reading in enumerate(tqdm(model.hypotheses, desc="lists", unit="hypothesis", disable=None)):
         assert isinstance(reading.needs, BlendedNeeds)
         made = _calibrate(reading.needs.made, model.for_replication(number), store, seed)
         readings.append(replace(reading, needs=replace(reading.needs, made=made)))

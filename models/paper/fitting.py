@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from tqdm import tqdm
 
 from analysis import Journeys
 from layouts import ObservationError, Store
@@ -27,6 +28,7 @@ MAX_POSITIONS = 1024  # as GPT-2's
 SPARE_POSITIONS = 64  # so that a journey may be a little longer than any that was observed
 VALIDATION_SHARE = 0.08
 TILT_SHOPPERS = 8000  # who write while the tilt is fitted, at most
+TILT_AT_ONCE = 500
 TILT_TIMES = 2  # that each observed journey is written anew for it, at most
 FROM_SCRATCH = LanguageTrainingConfig(n_epochs=16)  # the paper: 10, with a rate that it does not tell
 FINE_TUNING = LanguageTrainingConfig(n_epochs=3, learning_rate=5e-4)  # the paper goes on for 3 epochs
@@ -120,9 +122,14 @@ def _fit_tilt(
     n_prompt = 1 + len(policy.encoding.attributes)
     n_shoppers = min(TILT_SHOPPERS, TILT_TIMES * len(sequences))
     some = rng.permutation(np.arange(TILT_TIMES * len(sequences)) % len(sequences))[:n_shoppers]
-    prompts = [sequences[i][:n_prompt] for i in some for _ in range(N_CANDIDATES)]
-    written = policy.sample(prompts, rng.random((len(prompts), policy.n_tokens)), store)
-    lots = [written[i : i + N_CANDIDATES] for i in range(0, len(written), N_CANDIDATES)]
+    lots = []
+    with tqdm(total=n_shoppers, desc="candidates", unit="shopper", disable=None) as bar:
+        for start in range(0, n_shoppers, TILT_AT_ONCE):
+            part = some[start : start + TILT_AT_ONCE]
+            prompts = [sequences[i][:n_prompt] for i in part for _ in range(N_CANDIDATES)]
+            written = policy.sample(prompts, rng.random((len(prompts), policy.n_tokens)), store)
+            lots += [written[i : i + N_CANDIDATES] for i in range(0, len(written), N_CANDIDATES)]
+            bar.update(len(part))
     return fit_tilt(sequences, lots, policy.tokenizer.words)
 
 

@@ -10,7 +10,7 @@ from analysis import (
     count_by_category,
     count_by_zone,
     count_cell_visits,
-    estimate_noise_floor,
+    estimate_divergence_floor,
     jensen_shannon_divergence,
     noise_floor,
 )
@@ -44,7 +44,7 @@ def test_sessions_that_repeat_themselves_raise_the_floor():
     favourites = rng.integers(0, 20, 200)
     counts = np.zeros((200, 20))
     counts[np.arange(200), favourites] = 10.0  # ten purchases each, all of one kind: 200 facts, not 2,000
-    floor = estimate_noise_floor(counts, 200, rng, n_splits=200)
+    floor = estimate_divergence_floor(counts, 200, rng, n_splits=200).mean
     assert floor == pytest.approx(noise_floor(200, 200, 20), rel=0.2)
 
 
