@@ -18,6 +18,15 @@ from models.velocity_needs import VelocityNeeds
 from models.vocabulary import AttributeCoder
 
 N_TURNS = 3  # it starts near the answer
+COMMON = (  # to all categories and customers, so taken over as they are
+    "hazard_level",
+    "hazard_score",
+    "placement",
+    "planned_by_size",
+    "planned_on_display",
+    "lines_level",
+    "lines_by_size",
+)
 NEW_TO_OLD = 0.5  # standard deviations of the priors, where an old value takes the place of the published one
 
 
@@ -57,6 +66,7 @@ def refit_conversion(
         for name, parameter in model.named_parameters():
             parameter.copy_(priors[name].mean)
         model.hazard_bias += model.hazard_level + model.hazard_score * model.score
+        model.lines_planned += model.lines_level
     fit_conversion(model, journeys, store, rng=rng, priors=priors, n_turns=N_TURNS)
     _blend_units(model, old, journeys, store)
     return model.eval(), priors
@@ -76,8 +86,9 @@ def anchor_priors(
         "hazard_attributes": by_level(old.hazard_attributes, 0.0),
         "planned_by_all": by_level(old.planned_by_all, 0.0),
         "planned_bias": _expect_planned(store, needs),
+        "lines_planned": by_category(old.lines_planned - old.lines_level, 0.0),
     }
-    for name in ("hazard_level", "hazard_score", "placement", "planned_by_size", "planned_on_display"):
+    for name in COMMON:
         means[name] = getattr(old, name).clone()
     priors = {name: replace(prior, mean=means.get(name, prior.mean)) for name, prior in priors.items()}
     sharper = ["hazard_level", "placement"] if old.categories else []

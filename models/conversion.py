@@ -37,6 +37,8 @@ HAZARD_LEVEL = -3.5  # log hazard per notice of an average category, before anyt
 HAZARD_SCORE = 0.3  # what one standard deviation of a category's display effect adds to its log hazard
 LOG_HABITUATION = -0.2  # log of the power at which notices add up: the second look counts less than the first
 PLANNED_BIAS = -1.5  # logit of a category being planned, likewise
+FURTHER_LINES = -1.5  # log mean number of lines beyond the first of a planned category, two being bought
+FURTHER_BY_SIZE = 0.5  # power at which it grows with the number of categories
 MAX_UNITS = 6  # more units of one unplanned category than this count as this many
 
 
@@ -78,6 +80,9 @@ class ConversionModel(nn.Module):
         self.planned_by_size = nn.Parameter(torch.zeros(2))
         self.planned_others = nn.Parameter(torch.zeros(n_categories, n_categories))
         self.planned_on_display = nn.Parameter(torch.zeros(()))  # log weight of a display against a shelf
+        self.lines_level = nn.Parameter(torch.tensor(FURTHER_LINES))
+        self.lines_planned = nn.Parameter(torch.full((n_categories,), FURTHER_LINES))
+        self.lines_by_size = nn.Parameter(torch.tensor(FURTHER_BY_SIZE))
         self.register_buffer("units", torch.zeros(n_categories, MAX_UNITS))  # P(units | unplanned category)
 
     # ---- pieces, in torch
@@ -119,6 +124,11 @@ class ConversionModel(nn.Module):
             logit + self.planned_by_size[0] * torch.log1p(n_other) + self.planned_by_size[1] * n_other / 10
         )
         return logit + self.planned_basket * torch.log1p(n_other) + bought @ others
+
+    def log_further_lines(self, bought: Tensor) -> Tensor:
+        """Log mean number of lines beyond the first of a planned category, (n, n_categories)."""
+        n_other = bought.sum(1, keepdim=True) - bought
+        return self.lines_planned + self.lines_by_size * torch.log((1.0 + n_other) / 2.0)
 
     # ---- asking
 

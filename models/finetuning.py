@@ -23,6 +23,7 @@ from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
 from models.conversion_fitting import estimate_planned_share
 from models.encoding import EncodedJourneys, encode_journeys
+from models.habits import fit_habits
 from models.hypotheses import N_HYPOTHESES, draw_hypotheses
 from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
@@ -330,7 +331,7 @@ def _finetune_policy(
         view_layout(seen.store), seen.encoded, planned_share, coder.encode(seen.encoded.attributes)
     )
     history = finetune_network(network, training, rng=rng, config=config)
-    return LayoutPolicy(network, coder), history
+    return LayoutPolicy(network, coder, fit_habits(network, training, rng=rng)), history
 
 
 def _blend_pace(prior: Pace, here: Pace, n: int) -> Pace:

@@ -23,6 +23,7 @@ from models.decoder import (
     weigh_dwells,
 )
 from models.gpt2_pointer import GPT2Pointer, JourneyTokens, PointerConfig, draw_dwell
+from models.habits import Habits
 from models.layout_view import LayoutView
 from models.policy import LEAVE, DecisionDraws, Decisions, Party, ShopperStates, choose_by_gumbel
 from models.storage import load_weights, read_config, save_weights
@@ -38,14 +39,20 @@ class LayoutPolicy:
         Trained or not; put into evaluation mode here.
     attributes
         Coder of the customer attributes that the network was trained with.
+    habits
+        What people of its store do at its places beyond what the network tells; none if left out.
     """
 
     buys: ClassVar[bool] = False
 
-    def __init__(self, network: GPT2Pointer, attributes: AttributeCoder) -> None:
+    def __init__(
+        self, network: GPT2Pointer, attributes: AttributeCoder, habits: Habits | None = None
+    ) -> None:
         self.network = network.eval()
         self.attributes = attributes
+        self.habits = habits
         self._prompts: dict[str, LayoutPrompt] = {}
+        self._weights: dict[str, NDArray[np.float32]] = {}
 
     def encode_attributes(self, attributes: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Code customer attributes, shape (n, n_attributes)."""
@@ -83,6 +90,7 @@ class LayoutPolicy:
         logits = point(
             self.network, hidden, prompt, torch.from_numpy(relations), torch.from_numpy(leaving)
         ).numpy()
+        logits += self._weigh_habits(layout)
         choice = choose_by_gumbel(np.where(mask_choices(states, layout), logits, -np.inf), draws.next_zone)
         leaves = choice == layout.n_zones
         zone = np.where(leaves, 0, choice)
@@ -98,12 +106,21 @@ class LayoutPolicy:
             self._prompts[key] = read_prompt(self.network, layout.zone_features)
         return self._prompts[key]
 
+    def _weigh_habits(self, layout: LayoutView) -> NDArray[np.float32] | float:
+        if self.habits is None:
+            return 0.0
+        key = layout.store.content_hash
+        if key not in self._weights:
+            self._weights[key] = self.habits.weigh(layout.store)
+        return self._weights[key]
+
     def save_pretrained(self, folder: Path) -> None:
         """Write `config.json` and `model.safetensors` into `folder`."""
         config = {
             "kind": "layout",
             "network": self.network.config.to_dict(),
             "attributes": self.attributes.to_dict(),
+            "habits": None if self.habits is None else self.habits.to_dict(),
         }
         save_weights(self.network, folder, config)
 
@@ -112,7 +129,12 @@ class LayoutPolicy:
         """Read what `save_pretrained` wrote; the same answers."""
         config = read_config(folder)
         network = load_weights(GPT2Pointer(PointerConfig(**config["network"])), folder)
-        return cls(network, AttributeCoder.from_dict(config["attributes"]))
+        habits = config["habits"]
+        return cls(
+            network,
+            AttributeCoder.from_dict(config["attributes"]),
+            None if habits is None else Habits.from_dict(habits),
+        )
 
 
 def mask_choices(states: ShopperStates, layout: LayoutView) -> NDArray[np.bool_]:

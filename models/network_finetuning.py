@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.gpt2_pointer import GPT2Pointer, PointerConfig
-from models.policy_training import PolicyTrainingConfig, TrainingStore, compute_loss, make_batch
+from models.policy_training import (
+    NOTHING_DROPPED,
+    PolicyTrainingConfig,
+    TrainingStore,
+    compute_loss,
+    make_batch,
+)
 from models.vocabulary import AttributeCoder
 
 Weights = dict[str, torch.Tensor]
@@ -141,12 +147,11 @@ def _descend(
 def compute_held_loss(network: GPT2Pointer, store: TrainingStore, rows: NDArray[np.int64]) -> float:
     """Loss on these journeys in the whole layout [nats per decision]; the same planned stops every time."""
     network.eval()
-    plain = PolicyTrainingConfig(zone_dropout=0.0, display_dropout=0.0, content_dropout=0.0)
     total, rng = 0.0, np.random.default_rng(0)
     for start in range(0, len(rows), 128):
         part = rows[start : start + 128]
         total += compute_loss(
-            network, make_batch(store, part, rng=rng, config=plain), store.view
+            network, make_batch(store, part, rng=rng, config=NOTHING_DROPPED), store.view
         ).item() * len(part)
     return total / len(rows)
 

@@ -16,6 +16,7 @@ from layouts import ConfigError, Store
 from models.baselines import BASELINES
 from models.encoding import EncodedJourneys
 from models.gpt2_pointer import GPT2Pointer, PointerConfig
+from models.habits import fit_habits
 from models.layout_policy import LayoutPolicy
 from models.layout_view import view_layout
 from models.network_finetuning import FinetuningConfig, extend_attributes, finetune_network
@@ -165,7 +166,7 @@ def _fit_layout_policy(
         history = finetune_network(network, training, rng=rng, config=chosen)
     else:
         history = train_policy(network, [training], rng=rng, config=chosen.policy, on_epoch=_log_epoch)
-    return LayoutPolicy(network, attributes), history
+    return LayoutPolicy(network, attributes, fit_habits(network, training, rng=rng)), history
 
 
 def _log_epoch(epoch: int, training: float, validation: float) -> None:

@@ -45,6 +45,9 @@ class PolicyTrainingConfig:
     validation_share: float = 0.1
 
 
+NOTHING_DROPPED = PolicyTrainingConfig(zone_dropout=0.0, display_dropout=0.0, content_dropout=0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingStore:
     """Journeys of one store with the planned share of what was bought, shape (n, n_categories)."""
@@ -164,13 +167,12 @@ def _validate(
 ) -> float:
     """Loss on journeys kept aside, in whole layouts; what was planned is drawn alike in every epoch."""
     network.eval()
-    plain = PolicyTrainingConfig(zone_dropout=0.0, display_dropout=0.0, content_dropout=0.0)
     total, n = 0.0, 0
     for store, held in zip(stores, rows, strict=True):
         rng = np.random.default_rng(0)
         for start in range(0, len(held), config.batch_size):
             part = held[start : start + config.batch_size]
-            loss = compute_loss(network, make_batch(store, part, rng=rng, config=plain), store.view)
+            loss = compute_loss(network, make_batch(store, part, rng=rng, config=NOTHING_DROPPED), store.view)
             total, n = total + loss.item() * len(part), n + len(part)
     return total / max(n, 1)
 
@@ -284,8 +286,33 @@ def _count_wanted(
     return taken_here[:, ::-1].cumsum(axis=1)[:, ::-1], taken[:, ::-1].cumsum(axis=1)[:, ::-1]
 
 
-def compute_loss(network: GPT2Pointer, batch: JourneyBatch, view: LayoutView) -> Tensor:
-    """Mean negative log-likelihood of the next zone plus that of the dwell [nats per decision]."""
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What a network makes of the decisions of a batch.
+
+    Attributes
+    ----------
+    logits
+        Of each zone that was not dropped and, last, of leaving, shape (n, n_kept + 1); very low where closed.
+    target
+        What was chosen, shape (n,).
+    hidden
+        State of the network, shape (n, width).
+    zones
+        Zones as the network reads them, shape (n_kept, width).
+    n_wanted_here
+        Items still to be taken in each zone that was not dropped, shape (n, n_kept).
+    """
+
+    logits: Tensor
+    target: Tensor
+    hidden: Tensor
+    zones: Tensor
+    n_wanted_here: NDArray[np.int64]
+
+
+def weigh_choices(network: GPT2Pointer, batch: JourneyBatch, view: LayoutView) -> Choices:
+    """Let a network weigh every decision of a batch, each after what was really done before it."""
     embedded = network.embed_zones(torch.from_numpy(batch.zone_features))
     zones, prompt = network.read_layout(embedded)
     hidden = network.read_journeys(network.embed_journey(batch.tokens, embedded), prompt)
@@ -301,10 +328,17 @@ def compute_loss(network: GPT2Pointer, batch: JourneyBatch, view: LayoutView) ->
     target = torch.from_numpy(batch.target[rows, steps])
     closed[np.arange(len(rows)), target.numpy()] = False
     logits = logits.masked_fill(torch.from_numpy(closed), torch.finfo(torch.float32).min)
-    choice = nn.functional.cross_entropy(logits, target)
+    return Choices(logits, target, hidden, zones, wanted_here[:, batch.kept_zones])
+
+
+def compute_loss(network: GPT2Pointer, batch: JourneyBatch, view: LayoutView) -> Tensor:
+    """Mean negative log-likelihood of the next zone plus that of the dwell [nats per decision]."""
+    of = weigh_choices(network, batch, view)
+    choice = nn.functional.cross_entropy(of.logits, of.target)
+    rows, steps = np.nonzero(batch.has_step)
     stops = torch.from_numpy(np.flatnonzero(batch.target[rows, steps] < len(batch.kept_zones)))
-    chosen = target[stops]
-    here = torch.from_numpy(wanted_here[:, batch.kept_zones])[stops].gather(1, chosen[:, None])[:, 0]
-    dwell = network.dwell_logits(hidden[stops], zones[chosen], here)
+    chosen = of.target[stops]
+    here = torch.from_numpy(of.n_wanted_here)[stops].gather(1, chosen[:, None])[:, 0]
+    dwell = network.dwell_logits(of.hidden[stops], of.zones[chosen], here)
     dwell_target = torch.from_numpy(batch.target_dwell[rows, steps])[stops]
     return choice + nn.functional.cross_entropy(dwell, dwell_target) * (len(stops) / max(len(rows), 1))

@@ -20,7 +20,7 @@ from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 2  # of the model folder
+FORMAT = 3  # of the model folder
 
 
 class Conversion(Protocol):

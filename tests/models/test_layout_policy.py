@@ -5,6 +5,7 @@ import pytest
 
 from layouts import DISPLAY_TYPES, with_placements
 from models import LEAVE, DecisionDraws, LayoutPolicy, ShopperStates, view_layout
+from models.habits import Habits, describe_places
 from models.layout_policy import mask_choices
 from tests.models.worlds import CODER, make_network
 
@@ -121,6 +122,26 @@ def test_saved_and_loaded_the_answers_are_the_same(policy, corner_shop, tmp_path
         assert np.array_equal(a.dwell_s, b.dwell_s)
     names = {"mission": np.array(["quick", "other"]), "gender": np.array(["male", "female"])}
     assert np.array_equal(loaded.encode_attributes(names), policy.encode_attributes(names))
+
+
+def test_a_place_of_habit_is_chosen_more_often(policy, corner_shop):
+    view = view_layout(corner_shop)
+    xy, sku_ids = describe_places(corner_shop)
+    weight = np.where(np.arange(view.n_zones) == 5, 2.0, 0.0)
+    used_to = LayoutPolicy(policy.network, CODER, Habits(xy, sku_ids, weight, leaving=0.0))
+    states, draws = draw_states(view, 2000), draw_luck(view, 2000)
+    before, after = (of.decide(states, view, draws).zone for of in (policy, used_to))
+    assert ((after == before) | (after == 5)).all()  # nobody changes their mind for another place
+    assert (after == 5).mean() > 2 * (before == 5).mean()
+
+
+def test_habits_are_saved_and_loaded(policy, corner_shop, tmp_path):
+    xy, sku_ids = describe_places(corner_shop)
+    weight = np.linspace(-1.0, 1.0, len(xy))
+    LayoutPolicy(policy.network, CODER, Habits(xy, sku_ids, weight, leaving=0.5)).save_pretrained(tmp_path)
+    loaded = LayoutPolicy.from_pretrained(tmp_path).habits
+    assert loaded is not None
+    assert loaded.weigh(corner_shop).tolist() == np.append(weight, 0.5).astype(np.float32).tolist()
 
 
 def test_one_policy_serves_two_layouts(policy, corner_shop, tiny_view):

@@ -9,6 +9,7 @@ from models.gpt2_pointer import bin_dwell
 from models.layout_view import ZONE_FEATURES
 from models.policy_training import (
     CONTENT_FEATURES,
+    NOTHING_DROPPED,
     PolicyTrainingConfig,
     TrainingStore,
     compute_loss,
@@ -17,7 +18,6 @@ from models.policy_training import (
 )
 from tests.models.worlds import CODER, encode_itineraries, make_journeys, make_network, plan
 
-PLAIN = PolicyTrainingConfig(zone_dropout=0.0, display_dropout=0.0, content_dropout=0.0)
 QUICK = PolicyTrainingConfig(n_steps=18, batch_size=32, learning_rate=5e-3)
 
 
@@ -60,7 +60,7 @@ def tiny_training(tiny_store, tiny_view):
     )
 
 
-def batch_of(store, config=PLAIN, seed=0, rows=None):
+def batch_of(store, config=NOTHING_DROPPED, seed=0, rows=None):
     rows = np.arange(store.journeys.n) if rows is None else rows
     return make_batch(store, rows, rng=np.random.default_rng(seed), config=config)
 
@@ -112,7 +112,7 @@ def test_what_is_planned_is_drawn_anew_by_its_share(tiny_training, tiny_store):
 
 
 def test_dropped_zones_leave_layout_journey_and_list(shop, corner_shop):
-    config = replace(PLAIN, zone_dropout=0.5, display_dropout=0.9)
+    config = replace(NOTHING_DROPPED, zone_dropout=0.5, display_dropout=0.9)
     n_kept = []
     for seed in range(30):
         batch = batch_of(shop, config, seed)
@@ -141,7 +141,7 @@ def test_nobody_leaves_before_the_list_is_done(shop):
 
 def test_content_is_blurred_and_place_is_not(shop):
     features = shop.view.zone_features
-    blurred = batch_of(shop, replace(PLAIN, content_dropout=1.0)).zone_features
+    blurred = batch_of(shop, replace(NOTHING_DROPPED, content_dropout=1.0)).zone_features
     place = np.setdiff1d(np.arange(len(ZONE_FEATURES)), CONTENT_FEATURES)
     assert np.array_equal(blurred[:, place], features[:, place])
     assert blurred[:, CONTENT_FEATURES] == pytest.approx(

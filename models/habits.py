@@ -1,0 +1,138 @@
+"""What a layout does not tell: the places of a store that its people go to more or less often than others.
+
+A network that knows places by what they are and where they are rates some of a store's shelves too high and
+others too low. What it misses is learned as one number for each zone. It holds while the zone is where it was
+and offers what it offered; where an edit changes that, the network speaks alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from layouts import Store
+from models.gpt2_pointer import GPT2Pointer
+from models.policy_training import NOTHING_DROPPED, TrainingStore, make_batch, weigh_choices
+
+SPREAD = 0.3  # standard deviation of the weights that is believed before anything is seen
+SAME_PLACE_M = 0.5  # a zone whose middle lies farther off is another place
+BATCH = 128  # journeys
+
+
+@dataclass(frozen=True, eq=False)
+class Habits:
+    """Weights of the places of one store.
+
+    Attributes
+    ----------
+    xy
+        Middle of each place [m], shape (n, 2).
+    sku_ids
+        What each offered.
+    weight
+        Added to the logit of going there, shape (n,).
+    leaving
+        Added to that of leaving.
+    """
+
+    xy: NDArray[np.float64]
+    sku_ids: tuple[frozenset[str], ...]
+    weight: NDArray[np.float64]
+    leaving: float
+
+    def weigh(self, store: Store) -> NDArray[np.float32]:
+        """Weights of the zones of any layout and, last, of leaving, shape (n_zones + 1,).
+
+        A zone has the weight of the place that was there, times the share of goods that both offer.
+        """
+        weights = np.zeros(store.n_zones + 1, dtype=np.float32)
+        xy, sku_ids = describe_places(store)
+        for zone in range(store.n_zones):
+            away_m = np.hypot(*(self.xy - xy[zone]).T)
+            place = int(away_m.argmin())
+            before, now = self.sku_ids[place], sku_ids[zone]
+            if away_m[place] < SAME_PLACE_M:
+                weights[zone] = self.weight[place] * (
+                    len(before & now) / len(before | now) if before | now else 1.0
+                )
+        weights[-1] = self.leaving
+        return weights
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        places = [
+            {"xy": xy.tolist(), "sku_ids": sorted(sku_ids), "weight": float(weight)}
+            for xy, sku_ids, weight in zip(self.xy, self.sku_ids, self.weight, strict=True)
+        ]
+        return {"places": places, "leaving": self.leaving}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Habits:
+        """Read what `to_dict` returned."""
+        places = data["places"]
+        return cls(
+            xy=np.array([place["xy"] for place in places], dtype=float).reshape(-1, 2),
+            sku_ids=tuple(frozenset(place["sku_ids"]) for place in places),
+            weight=np.array([place["weight"] for place in places], dtype=float),
+            leaving=float(data["leaving"]),
+        )
+
+
+def describe_places(store: Store) -> tuple[NDArray[np.float64], tuple[frozenset[str], ...]]:
+    """Middle of each zone [m], shape (n_zones, 2), and the SKUs that it offers."""
+    xy = np.array([zone.polygon.centroid.coords[0] for zone in store.zones])
+    sku_id = np.array([sku.sku_id for sku in store.skus], dtype=object)
+    return xy, tuple(frozenset(sku_id[stands]) for stands in store.stands)
+
+
+def fit_habits(network: GPT2Pointer, training: TrainingStore, *, rng: np.random.Generator) -> Habits:
+    """Find the weights that tell the choices of the journeys best, held near zero (ridge).
+
+    The network stays as it is. The mean over the choices of zones is taken by leaving alone, so that a place
+    without a weight is one of the average.
+
+    Parameters
+    ----------
+    network
+        Trained.
+    training
+        The journeys.
+    rng
+        Draws what was planned.
+    """
+    network.eval()
+    logits, targets = [], []
+    with torch.no_grad():
+        for start in range(0, training.journeys.n, BATCH):
+            rows = np.arange(start, min(start + BATCH, training.journeys.n))
+            batch = make_batch(training, rows, rng=rng, config=NOTHING_DROPPED)
+            choices = weigh_choices(network, batch, training.view)
+            logits.append(choices.logits)
+            targets.append(choices.target)
+    logit, target = torch.cat(logits), torch.cat(targets)
+    weight = torch.zeros(logit.shape[1], requires_grad=True)
+    optimizer = torch.optim.LBFGS([weight], max_iter=50, line_search_fn="strong_wolfe")
+
+    def compute_loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(logit + weight, target, reduction="sum")
+        loss = loss + 0.5 * (weight**2).sum() / SPREAD**2
+        loss.backward()
+        return loss
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # several add up in any order
+    try:
+        optimizer.step(compute_loss)
+    finally:
+        torch.set_num_threads(n_threads)
+    found = weight.detach().numpy().astype(float)
+    n_chosen = np.bincount(target.numpy(), minlength=len(found))[:-1]
+    mean = float(np.average(found[:-1], weights=n_chosen)) if n_chosen.any() else 0.0
+    xy, sku_ids = describe_places(training.view.store)
+    return Habits(xy, sku_ids, (found[:-1] - mean).round(6), round(float(found[-1]) - mean, 6))
