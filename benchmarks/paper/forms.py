@@ -1,4 +1,4 @@
-"""Two forms of the text with a tiny network: a fix every 5 s, or time words, trained on as many tokens or journeys."""
+"""Two forms of the text, written by a tiny network: a fix every 5 s, or time words (as many tokens, or journeys)."""
 
 from __future__ import annotations
 
