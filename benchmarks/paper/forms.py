@@ -1,4 +1,4 @@
-"""Two forms of the text, written by a tiny network: a fix every 5 s, or time words (as many tokens, or journeys)."""
+"""Two forms of the text, written by a tiny network: a fix every 5 s, or words for how long a cell lasts."""
 
 from __future__ import annotations
 
