@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, softmax
 
 from analysis import Journeys, Observations, build_journeys, clean_tracks
 from layouts import ModelError, ObservationError, Store
@@ -233,9 +233,10 @@ def blend_category_shares(
 ) -> NDArray[np.float64]:
     """Share of each category in all receipt lines, from the lines seen and from the catalogue.
 
-    The shares lie around a power of those by velocity, Dirichlet-distributed, and power and concentration are
-    the likeliest ones: what sells may be spread more evenly than the catalogue has it, or not follow it at
-    all, and a few receipts tell that before they tell every category.
+    The shares lie around a power of those by velocity, Dirichlet-distributed; the mean is taken over powers
+    and concentrations, weighted by how likely they are. What sells may be spread more evenly than the catalogue
+    has it (less evenly is believed less), or not follow it at all, and a few receipts tell that before they tell
+    every category.
 
     Parameters
     ----------
@@ -245,7 +246,7 @@ def blend_category_shares(
         Shares by the catalogue, of the same shape.
     """
     log_share = np.log(by_velocity)
-    fits = []
+    log_weights, shares = [], []
     for power in np.linspace(0.3, 1.3, 21):
         around = np.exp(power * log_share)
         around /= around.sum()
@@ -255,8 +256,9 @@ def blend_category_shares(
             fit += (gammaln(alpha + n_lines) - gammaln(alpha)).sum()
             fit -= 0.5 * ((power - 1.0) / VELOCITY_POWER_SD) ** 2
             fit -= 0.5 * (np.log(n_prior / CATALOGUE_LINES) / CATALOGUE_LINES_SD) ** 2
-            fits.append((fit, (n_lines + alpha) / (n_lines.sum() + n_prior)))
-    return np.asarray(max(fits, key=lambda fit: fit[0])[1])
+            log_weights.append(fit)
+            shares.append((n_lines + alpha) / (n_lines.sum() + n_prior))
+    return np.asarray(softmax(log_weights) @ np.array(shares))
 
 
 def find_velocity_needs(model: ShopperModel) -> VelocityNeeds:

@@ -114,10 +114,11 @@ def test_what_is_bundled_is_there(page: str, name: str) -> None:
     assert name in BUNDLED_STORES
 
 
-def test_the_bundled_model_shops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", sorted(BUNDLED_MODELS.iterdir()), ids=lambda folder: folder.name)
+def test_a_bundled_model_shops(folder: Path, tmp_path: Path) -> None:
     from scenarios import simulate
 
-    model = models.load_model(BUNDLED_MODELS / "supermarket")
+    model = models.load_model(folder)
     result = simulate(bundled_store("supermarket"), model=model, n_shoppers=20, n_replications=1, seed=1)
     result.save(tmp_path / "run")
     assert result.result["control"]["profit_per_shopper"] > 0
