@@ -234,9 +234,9 @@ def blend_category_shares(
     """Share of each category in all receipt lines, from the lines seen and from the catalogue.
 
     The shares lie around a power of those by velocity, Dirichlet-distributed; the mean is taken over powers
-    and concentrations, weighted by how likely they are. What sells may be spread more evenly than the catalogue
-    has it (less evenly is believed less), or not follow it at all, and a few receipts tell that before they tell
-    every category.
+    and concentrations, weighted by how likely they are. What sells may be spread more evenly than the
+    catalogue has it (less evenly is believed less), or not follow it at all, and a few receipts tell that
+    before they tell every category.
 
     Parameters
     ----------
