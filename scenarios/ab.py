@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,38 +15,17 @@ from layouts import ConfigError, Store
 from models import ShopperModel
 from scenarios.execution import Execution
 from scenarios.model_error import estimate_error
-from scenarios.monte_carlo import Job, RunConfig, Task, describe_run
-from scenarios.parts import Parts
+from scenarios.monte_carlo import Job, RunConfig, describe_run
 from scenarios.report_data import KPIS
-from scenarios.runs import collect_totals, run_job, run_until, save_run, summarise_layout
+from scenarios.runs import RunResult, collect_totals, run_job, run_until, summarise_layout
 from scenarios.stopping import StoppingRule
 from scenarios.support import judge_support
 from scenarios.wording import answer_sentence
-from simulator import ReplicationTables, SimulationConfig
+from simulator import SimulationConfig
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ComparisonResult:
-    """Today's layout and its alternatives, lived by the same shoppers.
-
-    Attributes
-    ----------
-    result
-        The content of `result.json`.
-    parts
-        What happened, on disk.
-    stores
-        Control first.
-    """
-
-    result: dict[str, Any]
-    parts: Parts
-    stores: tuple[Store, ...]
-
-    @property
-    def tables(self) -> Mapping[Task, ReplicationTables]:
-        """Tables by (layout, replication), layout 0 is the control; each is read when it is asked for."""
-        return self.parts
+class ComparisonResult(RunResult):
+    """Today's layout and its alternatives, lived by the same shoppers."""
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -55,15 +33,6 @@ class ComparisonResult:
         return self.result.get("variants") or [
             {key: self.result[key] for key in ("variant", "lift", "support")}
         ]
-
-    @property
-    def replications(self) -> pd.DataFrame:
-        """Figures per shopper, one row per layout and replication."""
-        return collect_totals(self.parts, self.stores)
-
-    def save(self, folder: Path | str) -> None:
-        """Write the run folder."""
-        save_run(Path(folder), self.result, self.parts, self.stores)
 
     def summary(self) -> str:
         """Answer in a line per variant, and say how far the model can speak for it."""

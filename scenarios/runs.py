@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,45 @@ from scenarios.monte_carlo import Job, Task
 from scenarios.parts import Parts
 from scenarios.report_data import KPIS
 from scenarios.stopping import FloatArray, StoppingRule
+from simulator import ReplicationTables
 
 # Columns of the written tables, after `layout` and `replication`; all of them where none are named
 POS_COLUMNS = ["basket_id", "session_id", "sku_id", "qty", "unit_price", "margin", "checkout_ts"]
 TRACKING_COLUMNS = ["session_id", "t", "x", "y"]
 ROWS_PER_GROUP = 2**15  # of the written tables: what is in memory at a time
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunResult:
+    """Layouts, simulated.
+
+    Attributes
+    ----------
+    result
+        The content of `result.json`.
+    parts
+        What happened, on disk.
+    stores
+        The layouts, today's first.
+    """
+
+    result: dict[str, Any]
+    parts: Parts
+    stores: tuple[Store, ...]
+
+    @property
+    def tables(self) -> Mapping[Task, ReplicationTables]:
+        """Tables by (layout, replication), layout 0 is today's; each is read when it is asked for."""
+        return self.parts
+
+    @property
+    def replications(self) -> pd.DataFrame:
+        """Figures per shopper, one row per layout and replication."""
+        return collect_totals(self.parts, self.stores)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the run folder."""
+        save_run(Path(folder), self.result, self.parts, self.stores)
 
 
 def run_job(job: Job, n_replications: int, execution: Execution | None = None) -> Parts:

@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-
 from layouts import Store
 from models import ShopperModel
 from scenarios.execution import Execution
-from scenarios.monte_carlo import Job, RunConfig, Task, describe_run
-from scenarios.parts import Parts
-from scenarios.runs import collect_totals, run_job, save_run, summarise_layout
-from simulator import ReplicationTables, SimulationConfig
+from scenarios.monte_carlo import Job, RunConfig, describe_run
+from scenarios.runs import RunResult, collect_totals, run_job, summarise_layout
+from simulator import SimulationConfig
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SimulationResult:
-    """One layout, simulated.
-
-    Attributes
-    ----------
-    result
-        The content of `result.json`.
-    parts
-        What happened, on disk.
-    stores
-        The one store.
-    """
-
-    result: dict[str, Any]
-    parts: Parts
-    stores: tuple[Store, ...]
-
-    @property
-    def tables(self) -> Mapping[Task, ReplicationTables]:
-        """Tables by (0, replication); each is read from disk when it is asked for."""
-        return self.parts
-
-    @property
-    def replications(self) -> pd.DataFrame:
-        """Figures per shopper, one row per replication."""
-        return collect_totals(self.parts, self.stores)
-
-    def save(self, folder: Path | str) -> None:
-        """Write the run folder."""
-        save_run(Path(folder), self.result, self.parts, self.stores)
+class SimulationResult(RunResult):
+    """One layout, simulated."""
 
     def summary(self) -> str:
         """Say the figures in a line."""
