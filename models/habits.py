@@ -50,18 +50,12 @@ class Habits:
 
         A zone has the weight of the place that was there, times the share of goods that both offer.
         """
-        weights = np.zeros(store.n_zones + 1, dtype=np.float32)
         xy, sku_ids = describe_places(store)
-        for zone in range(store.n_zones):
-            away_m = np.hypot(*(self.xy - xy[zone]).T)
-            place = int(away_m.argmin())
-            before, now = self.sku_ids[place], sku_ids[zone]
-            if away_m[place] < SAME_PLACE_M:
-                weights[zone] = self.weight[place] * (
-                    len(before & now) / len(before | now) if before | now else 1.0
-                )
-        weights[-1] = self.leaving
-        return weights
+        away_m = np.hypot(*(xy[:, None] - self.xy).transpose(2, 0, 1))  # (n_zones, n)
+        place = away_m.argmin(axis=1)
+        is_there = away_m.min(axis=1) < SAME_PLACE_M
+        common = [_share(self.sku_ids[p], now) for p, now in zip(place, sku_ids, strict=True)]
+        return np.append(self.weight[place] * is_there * common, self.leaving).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -73,14 +67,23 @@ class Habits:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Habits:
-        """Read what `to_dict` returned."""
+        """Read what `to_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If there is no place, or a number is not finite.
+        """
         places = data["places"]
-        return cls(
+        habits = cls(
             xy=np.array([place["xy"] for place in places], dtype=float).reshape(-1, 2),
             sku_ids=tuple(frozenset(place["sku_ids"]) for place in places),
             weight=np.array([place["weight"] for place in places], dtype=float),
             leaving=float(data["leaving"]),
         )
+        if not places or not np.isfinite([*habits.xy.ravel(), *habits.weight, habits.leaving]).all():
+            raise ValueError("habits without a place, or with a number that is not finite")
+        return habits
 
 
 def describe_places(store: Store) -> tuple[NDArray[np.float64], tuple[frozenset[str], ...]]:
@@ -88,6 +91,11 @@ def describe_places(store: Store) -> tuple[NDArray[np.float64], tuple[frozenset[
     xy = np.array([zone.polygon.centroid.coords[0] for zone in store.zones])
     sku_id = np.array([sku.sku_id for sku in store.skus], dtype=object)
     return xy, tuple(frozenset(sku_id[stands]) for stands in store.stands)
+
+
+def _share(before: frozenset[str], now: frozenset[str]) -> float:
+    """Share of the goods of both that are common to both; 1 if neither has any."""
+    return len(before & now) / len(before | now) if before | now else 1.0
 
 
 def fit_habits(network: GPT2Pointer, training: TrainingStore, *, rng: np.random.Generator) -> Habits:

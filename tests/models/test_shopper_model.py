@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 from dataclasses import replace
 
@@ -108,6 +109,13 @@ DAMAGES = {
     ),
     "attributes as a list": lambda folder: edit_config(
         folder / "policy" / CONFIG_FILE, attributes=["mission"]
+    ),
+    "habits without a place": lambda folder: edit_config(
+        folder / "policy" / CONFIG_FILE, habits={"places": [], "leaving": 0.0}
+    ),
+    "habits of no number": lambda folder: edit_config(
+        folder / "policy" / CONFIG_FILE,
+        habits={"places": [{"xy": [0.0, 0.0], "sku_ids": [], "weight": math.nan}], "leaving": 0.0},
     ),
     "no texts": lambda folder: edit_config(folder / "needs" / CONFIG_FILE, texts={}),
     "too few texts": lambda folder: edit_config(
