@@ -226,6 +226,24 @@ def test_who_could_not_have_met_it_had_planned_it(tiny_store, tiny_view):
         assert lone == pytest.approx(1.0)
 
 
+def test_who_left_it_at_another_stop_had_not_planned_it(tiny_store):
+    """Crisps from the endcap: on the way to where they are at home as well, or after a stop there for jam."""
+    at, sku = tiny_store.zone_index, tiny_store.sku_index
+    model = make_conversion(tiny_store, hazard_bias=0.0)
+    snacks = tiny_store.categories.index("snacks")
+    shares = []
+    for first, second in (("end", "north"), ("north", "end")):
+        stops = [[at[first], at[second]]]
+        taken = [(0, (first, second).index("north"), sku["JAM"], 1)]
+        crisps = (0, (first, second).index("end"), sku["CRISPS"], 1)
+        journeys = make_journeys(stops, [*taken, crisps])
+        rng = np.random.default_rng(9)
+        shares.append(estimate_planned_share(model, journeys, tiny_store, rng=rng)[0, snacks])
+    on_the_way, afterwards = shares
+    assert on_the_way > 0.1
+    assert afterwards < 0.1 * on_the_way
+
+
 # ---- asking
 
 
