@@ -45,7 +45,7 @@ from models.placement import PRIORS
 # of all 19 %. It is not learned: before much is known it would rise, and then take the planned for unplanned.
 LOG_FURTHER_UNPLANNED = torch.tensor(-4.0)
 # Log chance that somebody who had planned an article leaves it at a stop where it stands and takes it later.
-# Nobody in a generated town does; it is what stops that were read wrongly make of it.
+# Next to nobody in a generated town does; it is what stops that were read wrongly make of it.
 LOG_PASSED_OVER = -4.0
 N_TURNS = 5  # of drawing what was planned and fitting to it
 N_FIRST_ITERATIONS, N_ITERATIONS = 150, 60  # of L-BFGS

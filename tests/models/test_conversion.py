@@ -234,9 +234,9 @@ def test_who_left_it_at_another_stop_had_not_planned_it(tiny_store):
     shares = []
     for first, second in (("end", "north"), ("north", "end")):
         stops = [[at[first], at[second]]]
-        taken = [(0, (first, second).index("north"), sku["JAM"], 1)]
+        jam = (0, (first, second).index("north"), sku["JAM"], 1)
         crisps = (0, (first, second).index("end"), sku["CRISPS"], 1)
-        journeys = make_journeys(stops, [*taken, crisps])
+        journeys = make_journeys(stops, [jam, crisps])
         rng = np.random.default_rng(9)
         shares.append(estimate_planned_share(model, journeys, tiny_store, rng=rng)[0, snacks])
     on_the_way, afterwards = shares
