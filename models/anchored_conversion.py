@@ -21,6 +21,7 @@ N_TURNS = 3  # it starts near the answer
 COMMON = (  # to all categories and customers, so taken over as they are
     "hazard_level",
     "hazard_score",
+    "log_spent",
     "placement",
     "planned_by_size",
     "planned_on_display",

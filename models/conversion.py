@@ -6,7 +6,8 @@ A category c is in the basket of shopper i because it was needed, or because its
 
 E_iz is how often the shelf of zone z was noticed on the way between the planned stops, *had the need for c
 not existed* (the stops made for c alone are taken out and the rest walked again), which is what tells the
-two apart. Below 1, the power h says that a second look at the same goods counts less than the first: what a
+two apart; after n unplanned purchases a notice counts exp(-spent n), appetite, money and time being limited.
+Below 1, the power h says that a second look at the same goods counts less than the first: what a
 display sells is then partly taken from the shelf. a_zc, the attraction of what stands there, is the sum
 over SKUs of exp(theta f_zs), f being the facings, level, price, ... of the SKU in that zone, on top of the
 SKU's own appeal: its velocity, corrected by what the receipts say. Appeal is free and facings are held near
@@ -36,6 +37,7 @@ from models.vocabulary import AttributeCoder
 HAZARD_LEVEL = -3.5  # log hazard per notice of an average category, before anything is learned
 HAZARD_SCORE = 0.3  # what one standard deviation of a category's display effect adds to its log hazard
 LOG_HABITUATION = -0.2  # log of the power at which notices add up: the second look counts less than the first
+LOG_SPENT = -1.5  # log of the appetite that an unplanned purchase spends: what follows counts e^-spent of it
 PLANNED_BIAS = -1.5  # logit of a category being planned, likewise
 FURTHER_LINES = -1.5  # log mean number of lines beyond the first of a planned category, two being bought
 FURTHER_BY_SIZE = 0.5  # power at which it grows with the number of categories
@@ -70,6 +72,7 @@ class ConversionModel(nn.Module):
         self.hazard_score = nn.Parameter(torch.tensor(HAZARD_SCORE))
         self.hazard_bias = nn.Parameter(HAZARD_LEVEL + HAZARD_SCORE * self.score.clone())
         self.log_habituation = nn.Parameter(torch.tensor(LOG_HABITUATION))
+        self.log_spent = nn.Parameter(torch.tensor(LOG_SPENT))
         self.hazard_attributes = nn.Parameter(torch.zeros(n_levels))
         self.placement = nn.Parameter(torch.tensor([mean for mean, _ in PRIORS.values()]))
         self.appeal = nn.Parameter(torch.zeros(len(sku_ids)))  # log, beyond velocity
@@ -137,6 +140,11 @@ class ConversionModel(nn.Module):
         """Power at which what was noticed of a category adds up to its hazard."""
         return float(self.log_habituation.detach().exp())
 
+    @property
+    def spent(self) -> float:
+        """Appetite that an unplanned purchase uses up: later notices count exp(-spent) each."""
+        return float(self.log_spent.detach().exp())
+
     @torch.no_grad()
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:
         """What a notice adds to the hazard of an unplanned purchase, shape (n_zones, n_categories).
@@ -186,7 +194,7 @@ class ConversionModel(nn.Module):
 
         `notices` is the expected number of times that each shopper noticed each zone, shape (n, n_zones),
         as `compute_exposures` gives it; `attributes` holds the values of each attribute. Planned needs are
-        not counted.
+        not counted, nor what one purchase takes from the appetite for the next.
         """
         appetite, category = self.compute_appetite(attributes), view.store.sku_category
         met = self.compute_hazard(view)

@@ -11,6 +11,9 @@ purchases that were found there by those who would have had no need, not from al
 had stopped at another place of the article before had not planned it, or would have taken it there. Both
 parts are multiplied by the chance of as many lines of the category as there are: Poisson beyond the first,
 with a mean next to nothing for what was met.
+
+Appetite is used up: a notice after n unplanned purchases counts exp(-spent n). `spent` is learned from the
+order of things: where one purchase puts off the next, what is met after it is bought less.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from models.conversion import (
     HAZARD_LEVEL,
     HAZARD_SCORE,
     LOG_HABITUATION,
+    LOG_SPENT,
     MAX_UNITS,
     PLANNED_BIAS,
     ConversionModel,
@@ -67,6 +71,7 @@ SPREAD: dict[str, float] = {  # standard deviations of the published priors
     "hazard_bias": 0.6,  # between categories
     "hazard_attributes": 0.3,
     "log_habituation": 0.3,
+    "log_spent": 1.5,
     "appeal": 0.5,
     "planned_bias": 3.0,
     "planned_attributes": 0.5,
@@ -86,6 +91,7 @@ def publish_priors(model: ConversionModel) -> dict[str, Anchor]:
     """What is believed of a store of which nothing is known."""
     mean = {
         "log_habituation": LOG_HABITUATION,
+        "log_spent": LOG_SPENT,
         "hazard_level": HAZARD_LEVEL,
         "hazard_score": HAZARD_SCORE,
         "planned_bias": PLANNED_BIAS,
@@ -135,8 +141,9 @@ def fit_conversion(
 
     What was planned and what follows from it take turns (stochastic expectation maximisation): the
     stops made for unplanned purchases are on the way to planned ones, so they must not count as the way
-    itself. They are drawn by the present shares and taken out before exposures are computed; the
-    coefficients then maximise the penalised likelihood, and the shares move halfway to what these say.
+    itself, and they use up appetite. They are drawn by the present shares and taken out before exposures are
+    computed; the coefficients then maximise the penalised likelihood, and the shares move halfway to what
+    these say.
 
     Parameters
     ----------
@@ -164,13 +171,13 @@ def fit_conversion(
         The same, for evaluation.
     """
     priors, view = priors or publish_priors(model), view_layout(store)
+    n_iterations = N_FIRST_ITERATIONS if share is None else N_ITERATIONS
+    share = journeys.bought_categories(store).astype(float) if share is None else share
     for turn in tqdm(range(n_turns), desc="purchases", unit="turn", disable=None, leave=False):
-        stays = journeys.zone >= 0 if share is None else keep_planned_stops(journeys, share, store, rng)
-        data = PurchaseData.of(model, journeys, view, stays, weights)
-        _maximise(model, data, priors, N_FIRST_ITERATIONS if share is None else N_ITERATIONS)
+        data = PurchaseData.of(model, journeys, view, share, rng, weights)
+        _maximise(model, data, priors, N_ITERATIONS if turn else n_iterations)
         new = _infer_planned(model, data)
-        share = new if share is None or not turn else (share + new) / 2.0
-    assert share is not None  # there was a turn
+        share = (share + new) / 2.0 if turn else new
     model.units.copy_(torch.from_numpy(count_unplanned_units(journeys, store, share)))
     return model.eval()
 
@@ -191,8 +198,7 @@ def estimate_planned_share(
     view = view_layout(store)
     share = journeys.bought_categories(store).astype(float) if share is None else share
     for turn in range(n_turns):
-        stays = keep_planned_stops(journeys, share, store, rng)
-        new = _infer_planned(model, PurchaseData.of(model, journeys, view, stays))
+        new = _infer_planned(model, PurchaseData.of(model, journeys, view, share, rng))
         share = (share + new) / 2.0 if turn else new
     return share
 
@@ -261,9 +267,9 @@ def _explain(model: ConversionModel, data: PurchaseData) -> tuple[Tensor, Tensor
     log_attraction = model.log_attraction(data.view)
     attraction = model.zone_attraction(log_attraction, store)
     rate = torch.exp(model.hazard_bias + (data.attributes @ model.hazard_attributes)[:, None])
-    power = model.log_habituation.exp()
-    walked = rate * (data.exposure @ attraction).clamp(min=1e-9) ** power
-    by_zone = data.exposure_without * attraction.T[data.category]
+    power, spent = model.log_habituation.exp(), model.log_spent.exp()
+    walked = rate * (data.exposure.after(spent) @ attraction).clamp(min=1e-9) ** power
+    by_zone = data.exposure_without.after(spent) * attraction.T[data.category]
     hazard = rate[data.row, data.category] * by_zone.sum(1).clamp(min=1e-9) ** power
     logit = model.planned_logit(data.attributes, data.bought)
     own = logit[data.row, data.category]
@@ -301,6 +307,42 @@ def _log_place(model: ConversionModel, data: PurchaseData) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
+class Exposure:
+    """Notices of each zone, each counting the less the more was bought unplanned before, shape (n, n_zones).
+
+    Attributes
+    ----------
+    notices
+        What they come to if each purchase spends `spent` of the appetite.
+    n_before
+        Mean number of unplanned purchases before a notice, by zone, shape as `notices`.
+    """
+
+    notices: Tensor
+    n_before: Tensor
+    spent: float
+
+    @classmethod
+    def of(
+        cls,
+        zone: NDArray[np.int64],
+        dwell_s: NDArray[np.floating],
+        view: LayoutView,
+        n_before: NDArray[np.int64],
+        spent: float,
+    ) -> Exposure:
+        """On journeys with these stops, `n_before` each of which, and the tills, so much had been bought."""
+        left = np.exp(-spent * n_before)
+        notices = compute_exposures(zone, dwell_s, view, left)
+        mean = compute_exposures(zone, dwell_s, view, left * n_before) / np.maximum(notices, 1e-9)
+        return cls(torch.from_numpy(notices), torch.from_numpy(mean), spent)
+
+    def after(self, spent: Tensor) -> Tensor:
+        """Notices if each purchase spends another part of the appetite: exact to first order."""
+        return self.notices * torch.exp((self.spent - spent) * self.n_before)
+
+
+@dataclass(frozen=True, eq=False)
 class PurchaseData:
     """Tensors of one turn: exposures on the way as it stays, and without the stops for what was bought.
 
@@ -312,7 +354,7 @@ class PurchaseData:
         By shopper: customer attributes, categories bought, notices of each zone, how often they count.
     row, category, store_category, n_further, exposure_without
         By bought category: shopper, index in the model and in the store, lines beyond the first, notices
-        without its stops.
+        without its stops and as if it had spent no appetite.
     placed, zone, sku, passed_over
         Of those whose first line was taken where it stands: which they are, the place, the article, whether
         (1 or 0) an earlier stop was made at another place of that article.
@@ -323,13 +365,13 @@ class PurchaseData:
     view: LayoutView
     attributes: Tensor
     bought: Tensor
-    exposure: Tensor
+    exposure: Exposure
     weights: Tensor
     row: Tensor
     category: Tensor
     store_category: NDArray[np.int64]
     n_further: Tensor
-    exposure_without: Tensor
+    exposure_without: Exposure
     placed: Tensor
     zone: Tensor
     sku: Tensor
@@ -343,11 +385,14 @@ class PurchaseData:
         model: ConversionModel,
         journeys: EncodedJourneys,
         view: LayoutView,
-        stays: NDArray[np.bool_],
+        share: NDArray[np.float64],
+        rng: np.random.Generator,
         weights: NDArray[np.floating] | None = None,
     ) -> PurchaseData:
-        """Collect what a turn needs; `stays` says which stops were there without unplanned purchases."""
+        """Collect what a turn needs; what was planned is drawn by `share`."""
         store = view.store
+        is_planned = rng.random(share.shape) < share
+        stays = keep_planned_stops(journeys, is_planned, store)
         index = np.array([model.categories.index(name) for name in store.categories])
         bought = journeys.bought_categories(store)
         row, category = np.nonzero(bought)
@@ -356,6 +401,9 @@ class PurchaseData:
         zone, dwell_s = np.where(stays, journeys.zone, -1), journeys.dwell_s
         without = np.where(stays[row], drop_stops_for(journeys, row, category, store), -1)
         line = _first_lines(journeys, store)
+        is_unplanned = ~is_planned[row, category]
+        n_before, n_before_own = _count_unplanned_before(journeys, line, row, is_unplanned)
+        spent = model.spent
         n_lines = np.zeros((journeys.n, len(store.categories)), dtype=np.float32)
         np.add.at(n_lines, (journeys.pick_row, store.sku_category[journeys.pick_sku]), 1.0)
         pick_zone = journeys.zone[journeys.pick_row[line], journeys.pick_stop[line]]
@@ -367,13 +415,13 @@ class PurchaseData:
             view=view,
             attributes=model.attributes.one_hot(model.attributes.encode(journeys.attributes)),
             bought=torch.from_numpy(in_model),
-            exposure=torch.from_numpy(compute_exposures(zone, dwell_s, view)),
+            exposure=Exposure.of(zone, dwell_s, view, n_before, spent),
             weights=torch.from_numpy(np.asarray(count, dtype=np.float32)),
             row=torch.from_numpy(row),
             category=torch.from_numpy(index[category]),
             store_category=category,
             n_further=torch.from_numpy(n_lines[row, category] - 1.0),
-            exposure_without=torch.from_numpy(compute_exposures(without, dwell_s[row], view)),
+            exposure_without=Exposure.of(without, dwell_s[row], view, n_before[row] - n_before_own, spent),
             placed=torch.from_numpy(placed),
             zone=torch.from_numpy(pick_zone[placed]),
             sku=torch.from_numpy(pick_sku[placed]),
@@ -390,6 +438,24 @@ def _first_lines(journeys: EncodedJourneys, store: Store) -> NDArray[np.int64]:
     code = journeys.pick_row[order] * len(store.categories) + category[order]
     first: NDArray[np.int64] = order[np.unique(code, return_index=True)[1]]
     return first
+
+
+def _count_unplanned_before(
+    journeys: EncodedJourneys,
+    line: NDArray[np.int64],
+    row: NDArray[np.int64],
+    is_unplanned: NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many categories had been bought unplanned before each stop and the tills.
+
+    `line` is the first line of each bought category, `row` its shopper. Returns the number of each shopper,
+    shape (n, n_stops_max + 1), and the part of it that is the category's own, (n_bought, n_stops_max + 1).
+    """
+    is_after = np.arange(journeys.zone.shape[1] + 1) > journeys.pick_stop[line][:, None]
+    own = (is_after & is_unplanned[:, None]).astype(np.int64)
+    total = np.zeros((journeys.n, own.shape[1]), dtype=np.int64)
+    np.add.at(total, row, own)
+    return total, own
 
 
 def _find_passed_over(journeys: EncodedJourneys, line: NDArray[np.int64], store: Store) -> NDArray[np.bool_]:

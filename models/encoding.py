@@ -100,7 +100,10 @@ def _attribute(sessions: pd.DataFrame, name: str) -> NDArray[Any]:
 
 
 def compute_exposures(
-    zone: NDArray[np.int64], dwell_s: NDArray[np.floating[Any]], view: LayoutView
+    zone: NDArray[np.int64],
+    dwell_s: NDArray[np.floating[Any]],
+    view: LayoutView,
+    weights: NDArray[np.floating[Any]] | None = None,
 ) -> NDArray[np.float32]:
     """How often each shelf was noticed on journeys with these stops, walked by the shortest paths.
 
@@ -110,6 +113,9 @@ def compute_exposures(
         Stops and their lengths [s], shape (n, n_stops_max); padding (zone -1) may stand anywhere in a row.
     view
         The store.
+    weights
+        What a notice counts on the way to each stop and there, and after the last one, shape
+        (n, n_stops_max + 1); 1 if left out.
 
     Returns
     -------
@@ -118,12 +124,16 @@ def compute_exposures(
     """
     exposure = np.zeros((len(zone), view.n_zones), dtype=np.float32)
     place = np.full(len(zone), view.entrance)
-    for stop, dwell in zip(zone.T, dwell_s.T, strict=True):
+    weight = np.broadcast_to(np.float32(1.0), (len(zone), zone.shape[1] + 1)) if weights is None else weights
+    weight = weight.astype(np.float32, copy=False)[:, :, None]
+    for nth, (stop, dwell) in enumerate(zip(zone.T, dwell_s.T, strict=True)):
         rows = np.flatnonzero(stop >= 0)
-        exposure[rows] += view.leg_notice[place[rows], stop[rows]]
-        exposure[rows] += view.stop_notice(stop[rows], dwell[rows]).astype(np.float32)
+        noticed = view.leg_notice[place[rows], stop[rows]]
+        noticed = noticed + view.stop_notice(stop[rows], dwell[rows]).astype(np.float32)
+        exposure[rows] += weight[rows, nth] * noticed
         place[rows] = stop[rows]
-    return exposure + view.leg_notice[place, view.nearest_checkout[place]]
+    out: NDArray[np.float32] = exposure + weight[:, -1] * view.leg_notice[place, view.nearest_checkout[place]]
+    return out
 
 
 def compute_leg_speeds(journeys: EncodedJourneys, view: LayoutView) -> NDArray[np.float64]:
@@ -138,14 +148,13 @@ def compute_leg_speeds(journeys: EncodedJourneys, view: LayoutView) -> NDArray[n
 
 
 def keep_planned_stops(
-    journeys: EncodedJourneys, planned_share: NDArray[np.float64], store: Store, rng: np.random.Generator
+    journeys: EncodedJourneys, is_planned: NDArray[np.bool_], store: Store
 ) -> NDArray[np.bool_]:
-    """Draw what was planned and tell which stops stay without the rest, shape (n, n_stops_max).
+    """Tell which stops stay without those for what was not planned, shape (n, n_stops_max).
 
-    A stop stays if something planned was taken there, or nothing at all. `planned_share` is the chance that
-    each category in the basket was planned, shape (n, n_categories).
+    A stop stays if something planned was taken there, or nothing at all. `is_planned` says which categories
+    in the basket were planned, shape (n, n_categories).
     """
-    is_planned = rng.random(planned_share.shape) < planned_share
     n_lines, n_planned = np.zeros((2, *journeys.zone.shape))
     at = journeys.pick_row, journeys.pick_stop
     np.add.at(n_lines, at, 1)

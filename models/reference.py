@@ -136,6 +136,7 @@ class ReferenceConversion:
     behaviour: ReferenceBehaviour
     category_effect: dict[str, float] = field(default_factory=dict)
     habituation: ClassVar[float] = 1.0
+    spent: ClassVar[float] = 0.0
 
     def _attraction(self, view: LayoutView) -> NDArray[np.float64]:
         store, b = view.store, self.behaviour

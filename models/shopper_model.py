@@ -20,19 +20,25 @@ from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 3  # of the model folder
+FORMAT = 4  # of the model folder
 
 
 class Conversion(Protocol):
     """How noticed shelves become unplanned purchases.
 
     What was noticed of a category, times `compute_hazard` and summed, raised to the power `habituation` and
-    times the appetite, is the hazard of having bought of it.
+    times the appetite, is the hazard of having bought of it. A notice after n unplanned purchases counts
+    exp(-`spent` n).
     """
 
     @property
     def habituation(self) -> float:
         """1 if every look counts alike; below 1 the first ones count most."""
+        ...
+
+    @property
+    def spent(self) -> float:
+        """Appetite that an unplanned purchase uses up; 0 if there is no end to it."""
         ...
 
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:

@@ -172,6 +172,7 @@ class _NothingUnplanned:
     """A conversion model that sells nothing."""
 
     habituation = 1.0
+    spent = 0.0
 
     def compute_hazard(self, view: Any) -> NDArray[np.float64]:
         return np.zeros((view.n_zones, len(view.store.categories)))

@@ -134,7 +134,7 @@ def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
         _shop(walkers)
         for (number, shoppers), some in zip(lot, walkers, strict=True):
             missed[number][shoppers] += some.count_missed()
-            unplanned_profit[number][shoppers] = some.unplanned_profit
+            unplanned_profit[number][shoppers] = some.expected.profit
     plans = [
         diary.to_itineraries(cohort.store, view.zone_key, not_found, cohort.luck)
         for cohort, view, diary, not_found in zip(cohorts, views, diaries, missed, strict=True)

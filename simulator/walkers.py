@@ -75,9 +75,8 @@ class Walkers:
     ----------
     rows
         Who is still in the store, shape (n,).
-    unplanned_profit
-        Expected profit of what each buys unplanned on the way so far, shape (n,): the mean over the luck of
-        purchases, which no way depends on.
+    expected
+        What each may expect to buy unplanned on the way so far.
     """
 
     def __init__(
@@ -107,12 +106,12 @@ class Walkers:
         self.impulse = _ImpulseLuck.draw(luck, shoppers, offer.category_key)
         self.appetite = model.conversion.compute_appetite(attributes)
         self.met = np.zeros((n, len(view.store.categories)))
+        self.appetite_left = np.ones(n)
         power = model.conversion.habituation
         self.enough = (self.impulse.threshold / self.appetite[:, None]) ** (1.0 / power)
-        self.chance_left = np.ones_like(self.met)  # that a category was not bought unplanned
         planned = self.line_row, view.store.sku_category[self.sku]  # is no impulse
-        self.enough[planned], self.chance_left[planned] = np.inf, 0.0
-        self.unplanned_profit: FloatArray = np.zeros(n)
+        self.enough[planned] = np.inf
+        self.expected = _Expected(model, self.appetite, len(view.store.categories), planned)
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
         self.rows: IntArray = np.arange(n)
@@ -234,23 +233,15 @@ class Walkers:
         self, rows: IntArray, hazard: npt.NDArray[Any], worth: npt.NDArray[Any]
     ) -> tuple[IntArray, IntArray]:
         """Add hazards (n, n_categories) to what each has met; return where in `rows` what category sells."""
-        met = self.met[rows] + hazard
+        self.expected.meet(rows, hazard, worth)
+        met = self.met[rows] + hazard * self.appetite_left[rows, None]
         self.met[rows] = met
-        self._expect(rows, met, hazard, worth)
         at, category = np.nonzero(met >= self.enough[rows])
         self.enough[rows[at], category] = np.inf  # a category is bought once
+        self.appetite_left[rows] *= np.exp(
+            -self.model.conversion.spent * np.bincount(at, minlength=len(rows))
+        )
         return at, category
-
-    def _expect(
-        self, rows: IntArray, met: FloatArray, hazard: npt.NDArray[Any], worth: npt.NDArray[Any]
-    ) -> None:
-        """Add what is expected to be earned from hazards (n, n_categories) that made it `met`."""
-        at, category = np.nonzero(hazard * (self.chance_left[rows] > 0))
-        who = rows[at], category
-        left = np.exp(-self.appetite[rows[at]] * met[at, category] ** self.model.conversion.habituation)
-        earned = (self.chance_left[who] - left) * worth[at, category] / hazard[at, category]
-        self.chance_left[who] = left
-        self.unplanned_profit[rows] += np.bincount(at, earned, len(rows))
 
     def _find(self, rows: IntArray, category: IntArray, noticed: npt.NDArray[Any]) -> IntArray:
         """Zone in which each purchase was met: in proportion to what was noticed of the category where."""
@@ -280,6 +271,53 @@ def _multiply(rows: FloatArray, table: FloatArray) -> FloatArray:
     tiles = np.zeros((-(-n // TILE), TILE, width))
     tiles.reshape(-1, width)[:n] = rows
     return (tiles @ table).reshape(-1, table.shape[1])[:n]
+
+
+class _Expected:
+    """What shoppers may expect to buy unplanned: the mean over the luck of purchases, their ways being given.
+
+    Parameters
+    ----------
+    model
+        The shoppers.
+    appetite
+        Of each at the door, shape (n,).
+    n_categories
+        Of the store.
+    planned
+        Shoppers and categories that are no impulse.
+
+    Attributes
+    ----------
+    profit
+        So far, shape (n,).
+    """
+
+    def __init__(
+        self, model: ShopperModel, appetite: FloatArray, n_categories: int, planned: tuple[IntArray, IntArray]
+    ) -> None:
+        self.appetite, self.habituation = appetite, model.conversion.habituation
+        self.bites = 1.0 - np.exp(-model.conversion.spent)  # what a purchase takes of the appetite
+        self.met: FloatArray = np.zeros((len(appetite), n_categories))
+        self.chance_left: FloatArray = np.ones_like(self.met)  # that a category was not bought
+        self.chance_left[planned] = 0.0
+        self.profit: FloatArray = np.zeros(len(appetite))
+        self.appetite_left: FloatArray = np.ones(len(appetite))
+
+    def meet(self, rows: IntArray, hazard: npt.NDArray[Any], worth: npt.NDArray[Any]) -> None:
+        """Add what hazards (n, n_categories) may earn; categories use up appetite independently."""
+        met = self.met[rows] + hazard * self.appetite_left[rows, None]
+        self.met[rows] = met
+        at, category = np.nonzero(hazard * (self.chance_left[rows] > 0))
+        who = rows[at], category
+        left = np.exp(-self.appetite[rows[at]] * met[at, category] ** self.habituation)
+        before = self.chance_left[who]
+        earned = (before - left) * worth[at, category] / hazard[at, category]
+        self.chance_left[who] = left
+        self.profit[rows] += np.bincount(at, earned, len(rows))
+        if self.bites:
+            kept = np.log1p(self.bites * (left - 1.0)) - np.log1p(self.bites * (before - 1.0))
+            self.appetite_left[rows] *= np.exp(np.bincount(at, kept, len(rows)))
 
 
 @dataclass(frozen=True, eq=False)

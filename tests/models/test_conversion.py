@@ -18,7 +18,7 @@ from models import (
 from models.conversion import MAX_UNITS
 from models.conversion_fitting import count_unplanned_units, estimate_planned_share, fit_conversion
 from models.placement import PRIORS, compute_placement_features, compute_velocity_share
-from models.reference import ReferenceBehaviour
+from models.reference import ReferenceBehaviour, ReferenceConversion
 from models.vocabulary import AttributeCoder
 from tests.models.worlds import CODER, encode_itineraries, make_conversion, make_journeys, plan
 
@@ -71,6 +71,12 @@ def live(truth: ShopperModel, store: Store) -> tuple[EncodedJourneys, NDArray[np
     return encode_itineraries(plans, mission), planned
 
 
+class SatedConversion(ReferenceConversion):
+    """The reference shopper's, but each unplanned purchase halves the appetite."""
+
+    spent = 0.7
+
+
 @pytest.fixture(scope="module")
 def supermarket():
     return bundled_store("supermarket")
@@ -93,9 +99,14 @@ def planned_shares(world, store):
 def unplanned_rates(world, store):
     """By category, chance of buying it unplanned on these journeys if not needed: true and estimated."""
     view, journeys = view_layout(store), world.journeys
-    notices = compute_exposures(journeys.zone, journeys.dwell_s, view)
+    n_bought = np.zeros((journeys.n, journeys.zone.shape[1] + 1))
+    is_unplanned = ~world.planned[journeys.pick_row, store.sku_category[journeys.pick_sku]]
+    np.add.at(n_bought, (journeys.pick_row, journeys.pick_stop), is_unplanned)
+    n_before = n_bought.cumsum(axis=1) - n_bought
 
     def expect(conversion):
+        appetite_left = np.exp(-conversion.spent * n_before)
+        notices = compute_exposures(journeys.zone, journeys.dwell_s, view, appetite_left)
         appetite = conversion.compute_appetite(journeys.attributes)
         met = notices @ conversion.compute_hazard(view)
         return -np.expm1(-appetite[:, None] * met**conversion.habituation).mean(0)
@@ -117,6 +128,16 @@ def test_hazards_are_recovered(lived, supermarket):
     true, estimated = unplanned_rates(lived, supermarket)
     assert np.corrcoef(np.log(true), np.log(estimated))[0, 1] > 0.8
     assert estimated.sum() == pytest.approx(true.sum(), rel=0.2)
+
+
+def test_whether_a_purchase_puts_off_the_next_is_found(lived, supermarket):
+    """Less of it where it does, as some of what was planned is taken for unplanned (0.7 is true)."""
+    assert lived.fitted.spent < 0.15
+    truth = draw_truth(supermarket, 0.1)
+    conversion = SatedConversion(truth.conversion.behaviour, truth.conversion.category_effect)
+    sated = replace(truth, conversion=conversion)
+    world = fit_to(sated, *live(sated, supermarket), supermarket)
+    assert 0.3 < world.fitted.spent < 1.0
 
 
 def test_planned_shares_are_calibrated_one_by_one(lived, supermarket):

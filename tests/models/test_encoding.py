@@ -111,6 +111,19 @@ def test_who_stops_nowhere_walks_from_the_door_to_the_till(tiny_store, tiny_view
     assert exposure[0] == pytest.approx(tiny_view.leg_notice[leg])
 
 
+def test_what_is_noticed_counts_by_the_stop_that_it_leads_to(tiny_view, at):
+    """Half on the way to the first stop and there, nothing for the second, twice on the way out."""
+    first, second = at["south"], at["cold"]
+    weighed, out = (
+        compute_exposures(np.array([[first, second]]), np.array([[6.0, 9.0]]), tiny_view, np.array([weights]))
+        for weights in ([0.5, 0.0, 2.0], [0.0, 0.0, 1.0])
+    )
+    alone = compute_exposures(np.array([[first]]), np.array([[6.0]]), tiny_view, np.array([[1.0, 0.0]]))
+    assert weighed == pytest.approx(0.5 * alone + 2.0 * out)
+    assert alone.any()
+    assert out.any()
+
+
 def test_speed_from_first_to_last_stop(corner_shop):
     """Walks of known length, walked at 0.8 and 1.3 m/s; a journey of one stop has no speed."""
     view = view_layout(corner_shop)

@@ -1,7 +1,10 @@
 """Unplanned purchases at their expectation: the same mean as drawn ones, with less luck."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from layouts import bundled_store
 from models import build_reference_model
@@ -14,13 +17,25 @@ from simulator import (
     draw_population,
     plan_itineraries,
 )
-from tests.models.worlds import make_model
+from tests.models.worlds import make_conversion, make_model
 
 SHOP = bundled_store("corner-shop")
 VARIANT = SHOP.swap("G2R-1", "G2L-1")
+
+
+def make_sated():
+    """A model of people whom many things tempt, who tire of looking and of buying."""
+    conversion = make_conversion(SHOP, hazard_bias=-1.0)
+    with torch.no_grad():
+        conversion.log_habituation.fill_(np.log(0.6))
+        conversion.log_spent.fill_(np.log(0.7))
+    return replace(make_model(SHOP), conversion=conversion)
+
+
 MODELS = {
     "counts every notice alike": build_reference_model(SHOP, np.random.default_rng(0), n_baskets=400),
-    "tires of notices": make_model(SHOP),
+    "is learned": make_model(SHOP),
+    "is soon sated": make_sated(),
 }
 N = 4000
 
@@ -52,7 +67,7 @@ def test_it_tells_a_lift_with_fewer_shoppers(name):
 
 
 def test_the_totals_of_a_day_have_it_unless_the_day_may_spoil_a_purchase():
-    population, plans = plan(MODELS["tires of notices"], SHOP, n=60)
+    population, plans = plan(MODELS["is learned"], SHOP, n=60)
     totals = {}
     for name, config in (("plain", SimulationConfig()), ("stock", SimulationConfig(stock=StockConfig()))):
         day = StoreModel(SHOP, population, plans, config=config, luck=Luck(3))
