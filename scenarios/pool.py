@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -23,10 +24,12 @@ from scenarios.processes import get_context, holding_interrupts
 def hire_processes(job: Job, n_workers: int, folder: Path) -> Iterator[Crew]:
     """Give a crew of processes; when the block ends, they are gone."""
     context = get_context()
+    # As bytes: a process's arguments would take an open file for each tensor, of which 250 can be passed on
+    parcel = pickle.dumps(job)
 
     def start() -> Executor:
         # Answers through a pool's pipe are tiny on purpose: a worker killed within a long one would hang it
-        return _HoldingPool(n_workers, context, _start_worker, (job, folder))
+        return _HoldingPool(n_workers, context, _start_worker, (parcel, folder))
 
     def keep(lot: Lot, answer: object) -> None:
         """Nothing is left to do: the worker has written the parts."""
@@ -64,10 +67,10 @@ def _stop_pool(pool: Executor) -> None:
 _worker: dict[str, tuple[Job, Path]] = {}  # what a worker process was started with
 
 
-def _start_worker(job: Job, folder: Path) -> None:
+def _start_worker(parcel: bytes, folder: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _worker["started with"] = job, folder
+    _worker["started with"] = pickle.loads(parcel), folder
     gc.freeze()  # see at_work
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from layouts import ConfigError, bundled_store
 from models import build_reference_model
+from models.hypotheses import Hypothesis
 from scenarios.execution import (
     LOT_SHOPPERS,
     MAX_BREAKS,
@@ -23,6 +25,7 @@ from scenarios.execution import (
 from scenarios.monte_carlo import Job, RunConfig
 from scenarios.parts import Parts
 from scenarios.runs import run_job
+from tests.models.worlds import make_conversion, make_model
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,20 @@ def test_killed_processes_are_replaced_and_nothing_is_lost(job, tmp_path):
                 n_killed += 1
     assert n_killed == 1
     assert parts.n_finished == 6
+
+
+def test_a_model_of_many_tensors_goes_to_the_processes(tmp_path):
+    """More than there are files that a process can be started with."""
+    shop = bundled_store("corner-shop")
+    model = make_model(shop)
+    several = tuple(Hypothesis(model.needs, make_conversion(shop, seed=seed)) for seed in range(15))
+    n_tensors = sum(len(list(hypothesis.conversion.parameters())) for hypothesis in several)
+    assert n_tensors > 253
+    job = Job(
+        replace(model, hypotheses=several), ((shop, RunConfig(n_shoppers=10, n_replications=2, seed=1)),)
+    )
+    with hire(job, Execution(n_workers=2), tmp_path) as crew:
+        assert sorted(crew.run(job.list_tasks(2))) == job.list_tasks(2)
 
 
 @pytest.mark.parametrize("error", [EOFError("unexpected EOF"), BrokenPipeError(32, "Broken pipe")])
