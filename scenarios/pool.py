@@ -70,7 +70,7 @@ _worker: dict[str, tuple[Job, Path]] = {}  # what a worker process was started w
 def _start_worker(parcel: bytes, folder: Path) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _worker["started with"] = pickle.loads(parcel), folder
+    _worker["started with"] = pickle.loads(parcel), folder  # from its parent's memory, never from a file
     gc.freeze()  # see at_work
 
 

@@ -156,14 +156,20 @@ def test_no_draw_from_a_global_generator(path):
     assert not found
 
 
+# Where a process unpacks what the one that started it packed: it was in no file
+IN_MEMORY = {"scenarios/pool.py": ["pickle.loads(parcel)"]}
+
+
 @each_module
 def test_nothing_pickled_is_loaded(path):
+    exempt = IN_MEMORY.get(path.relative_to(ROOT).as_posix(), [])
     loads = [
         f"line {node.lineno}: {ast.unparse(node)}"
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func)
         in {"torch.load", "pickle.load", "pickle.loads", "pd.read_pickle", "joblib.load"}
+        and ast.unparse(node) not in exempt
     ]
     allowed = [
         f"line {node.lineno}: {ast.unparse(node)}"
