@@ -25,6 +25,7 @@ COMMON = (  # to all categories and customers, so taken over as they are
     "placement",
     "planned_by_size",
     "planned_on_display",
+    "planned_at_first",
     "lines_level",
     "lines_by_size",
 )

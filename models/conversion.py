@@ -39,6 +39,7 @@ HAZARD_SCORE = 0.3  # what one standard deviation of a category's display effect
 LOG_HABITUATION = -0.2  # log of the power at which notices add up: the second look counts less than the first
 LOG_SPENT = -1.5  # log of the appetite that an unplanned purchase spends: what follows counts e^-spent of it
 PLANNED_BIAS = -1.5  # logit of a category being planned, likewise
+PLANNED_AT_FIRST = 0.7  # log weight of the place of an article that is met first, likewise
 FURTHER_LINES = -1.5  # log mean number of lines beyond the first of a planned category, two being bought
 FURTHER_BY_SIZE = 0.5  # power at which it grows with the number of categories
 MAX_UNITS = 6  # more units of one unplanned category than this count as this many
@@ -83,6 +84,9 @@ class ConversionModel(nn.Module):
         self.planned_by_size = nn.Parameter(torch.zeros(2))
         self.planned_others = nn.Parameter(torch.zeros(n_categories, n_categories))
         self.planned_on_display = nn.Parameter(torch.zeros(()))  # log weight of a display against a shelf
+        self.planned_at_first = nn.Parameter(
+            torch.tensor(PLANNED_AT_FIRST)
+        )  # of the place met first, likewise
         self.lines_level = nn.Parameter(torch.tensor(FURTHER_LINES))
         self.lines_planned = nn.Parameter(torch.full((n_categories,), FURTHER_LINES))
         self.lines_by_size = nn.Parameter(torch.tensor(FURTHER_BY_SIZE))

@@ -3,14 +3,16 @@
 Every receipt line was either planned or met on the way. For the first line of each bought category, both
 are written down with the place and the article (z, s) at which it was taken:
 
-    P(bought, z, s) = planned q_s p_z|s + (1 - planned) (1 - exp(-H)) (hazard_z E_z / H) a_zs / a_zc
+    P(bought, z, s) = planned q_s p_z|s + (1 - planned) sum_k (exp(-H_k-1) - exp(-H_k)) r_kz a_zs / a_zc
 
-H = sum_z hazard_z E_z; q_s is the article's share in its category, p_z|s which of its places somebody who
-had planned it takes it from (one weight tells displays from shelves). So what displays sell is learned from
-purchases that were found there by those who would have had no need, not from all that was taken there. Who
-had stopped at another place of the article before had not planned it, or would have taken it there. Both
-parts are multiplied by the chance of as many lines of the category as there are: Poisson beyond the first,
-with a mean next to nothing for what was met.
+H_k is the hazard of all that has been noticed up to the k-th segment of the way, r_kz the share of zone z in
+what is noticed of the category in that segment: it sells where the simulator would sell it, what is met first
+most if the power is below 1. q_s is the article's share in its category, p_z|s which of its places
+somebody who had planned it takes it from: one weight tells displays from shelves, another the place that was
+met first from the others. So what displays sell is learned from purchases that were found there by those who
+would have had no need, not from all that was taken there. Who had stopped at another place of the article
+before had not planned it, or would have taken it there. Both parts are multiplied by the chance of as many
+lines of the category as there are: Poisson beyond the first, with a mean next to nothing for what was met.
 
 Appetite is used up: a notice after n unplanned purchases counts exp(-spent n). `spent` is learned from the
 order of things: where one purchase puts off the next, what is met after it is bought less.
@@ -37,6 +39,7 @@ from models.conversion import (
     LOG_HABITUATION,
     LOG_SPENT,
     MAX_UNITS,
+    PLANNED_AT_FIRST,
     PLANNED_BIAS,
     ConversionModel,
 )
@@ -52,6 +55,7 @@ LOG_FURTHER_UNPLANNED = torch.tensor(-4.0)
 # Log chance that somebody who had planned an article leaves it at a stop where it stands and takes it later.
 # Next to nobody in a generated town does; it is what stops that were read wrongly make of it.
 LOG_PASSED_OVER = -4.0
+LEAST_FOUND = 1e-4  # chance to have met goods where they were not to be seen: real ways are not the shortest
 N_TURNS = 5  # of drawing what was planned and fitting to it
 N_FIRST_ITERATIONS, N_ITERATIONS = 150, 60  # of L-BFGS
 
@@ -82,6 +86,7 @@ SPREAD: dict[str, float] = {  # standard deviations of the published priors
     # Goods that stand together are met together: wide affinities would take unplanned purchases for needs.
     "planned_others": 0.05,
     "planned_on_display": 1.0,
+    "planned_at_first": 0.5,
     "lines_level": 1.5,
     "lines_planned": 0.5,  # between categories
     "lines_by_size": 0.5,
@@ -96,6 +101,7 @@ def publish_priors(model: ConversionModel) -> dict[str, Anchor]:
         "hazard_level": HAZARD_LEVEL,
         "hazard_score": HAZARD_SCORE,
         "planned_bias": PLANNED_BIAS,
+        "planned_at_first": PLANNED_AT_FIRST,
         "lines_level": FURTHER_LINES,
         "lines_by_size": FURTHER_BY_SIZE,
     }
@@ -270,20 +276,42 @@ def _explain(model: ConversionModel, data: PurchaseData) -> tuple[Tensor, Tensor
     rate = torch.exp(model.hazard_bias + (data.attributes @ model.hazard_attributes)[:, None])
     power, spent = model.log_habituation.exp(), model.log_spent.exp()
     walked = rate * (data.exposure.after(spent) @ attraction).clamp(min=1e-9) ** power
-    by_zone = data.exposure_without.after(spent) * attraction.T[data.category]
-    hazard = rate[data.row, data.category] * by_zone.sum(1).clamp(min=1e-9) ** power
+    met, found = _log_met(data, attraction, rate[data.row, data.category], power, spent)
     logit = model.planned_logit(data.attributes, data.bought)
     own = logit[data.row, data.category]
     several = model.log_further_lines(data.bought)[data.row, data.category]
     planned = nn.functional.logsigmoid(own) + _log_poisson(data.n_further, several)
-    met = nn.functional.logsigmoid(-own) + torch.log(-torch.expm1(-hazard))
-    met = met + _log_poisson(data.n_further, LOG_FURTHER_UNPLANNED)
+    met = nn.functional.logsigmoid(-own) + met + _log_poisson(data.n_further, LOG_FURTHER_UNPLANNED)
     at, zone, sku = data.placed, data.zone, data.sku
-    planned_here = _log_share(model, data)[sku] + _log_place(model, data)[zone, sku]
+    planned_here = _log_share(model, data)[sku] + _log_place(model, data)
     planned_here = planned_here + LOG_PASSED_OVER * data.passed_over
-    found = torch.log((by_zone[at, zone] / by_zone.sum(1)[at].clamp(min=1e-9)).clamp(min=1e-4))
     met_here = found + log_attraction[zone, sku] - torch.log(attraction[zone, data.category[at]])
     return logit, walked, planned.index_add(0, at, planned_here), met.index_add(0, at, met_here)
+
+
+def _log_met(
+    data: PurchaseData, attraction: Tensor, rate: Tensor, power: Tensor, spent: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log chance that each category sells unplanned, and, if so, in the zone where it was taken.
+
+    It sells where the hazard of what has been noticed so far passes its threshold: with a power below 1 what
+    is met first sells most. `attraction` is (n_zones, n_categories), `rate` (n_bought,); the results are of
+    shape (n_bought,) and (n_placed,).
+    """
+    encounters = data.encounters
+    n_bought, n_segments = encounters.n_before.shape
+    counts = encounters.notices * attraction[encounters.zone, data.category[encounters.purchase]]
+    in_segment = torch.zeros(n_bought * n_segments).index_add(0, encounters.slot, counts)
+    noticed = in_segment.view(n_bought, n_segments) * torch.exp(-spent * encounters.n_before)
+    hazard = rate[:, None] * noticed.cumsum(1).clamp(min=1e-9) ** power
+    before = torch.cat([torch.zeros(n_bought, 1), hazard[:, :-1]], 1)
+    sells = torch.exp(-before) * -torch.expm1(before - hazard)  # in each segment
+    sells_at_all = -torch.expm1(-hazard[:, -1])
+    slot = encounters.slot[data.there]
+    sells_there = sells.view(-1)[slot] * counts[data.there] / in_segment[slot]
+    found = torch.zeros(len(data.placed)).index_add(0, data.of_placed, sells_there)
+    found = found / sells_at_all[data.placed]
+    return torch.log(sells_at_all), torch.log(found.clamp(min=LEAST_FOUND))
 
 
 def _log_poisson(n: Tensor, log_mean: Tensor) -> Tensor:
@@ -301,10 +329,13 @@ def _log_share(model: ConversionModel, data: PurchaseData) -> Tensor:
 
 
 def _log_place(model: ConversionModel, data: PurchaseData) -> Tensor:
-    """Log chance that somebody who had planned a SKU takes it from each zone, (n_zones, n_skus)."""
-    weight = model.planned_on_display * data.is_display
-    total = data.stands.T @ weight.exp()
-    return weight[:, None] - torch.log(total.clamp(min=1e-9))[None]
+    """Log chance that somebody who had planned a SKU takes it from the zone where it was, (n_placed,)."""
+    weight = torch.exp(model.planned_on_display * data.is_display)
+    is_met = data.first >= 0
+    first = torch.where(is_met, data.first, 0)
+    more = is_met * weight[first] * torch.expm1(model.planned_at_first)
+    total = (data.stands.T @ weight)[data.sku] + more
+    return torch.log(weight[data.zone] / total) + model.planned_at_first * (data.first == data.zone)
 
 
 def count_unplanned_units(

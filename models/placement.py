@@ -19,9 +19,9 @@ PRIORS: dict[str, tuple[float, float]] = {
     "is_top_level": (-0.10, 0.10),
     "log_relative_price": (-0.3, 0.3),
     "margin_rate": (0.0, 0.3),
-    "is_endcap": (0.42, 0.1),  # +23 to +114 % at equal price and promotion: log 0.21 to 0.76
-    "is_promo": (0.4, 0.1),
-    "is_checkout": (0.4, 0.1),
+    "is_endcap": (0.42, 0.3),  # +23 to +114 % at equal price and promotion: log 0.21 to 0.76
+    "is_promo": (0.4, 0.3),
+    "is_checkout": (0.4, 0.3),
     "to_checkout": (0.0, 0.1),
     "log_area": (0.0, 0.1),
 }

@@ -1,4 +1,4 @@
-"""What the fit of purchases needs of journeys: what each shopper would have noticed without what was bought.
+"""What the fit of purchases needs of journeys: what each shopper would have met without what was bought.
 
 See `conversion_fitting` for the likelihood that it goes into.
 """
@@ -16,6 +16,9 @@ from layouts import DISPLAY_TYPES, Store
 from models.conversion import ConversionModel
 from models.encoding import EncodedJourneys, compute_exposures, drop_stops_for, keep_planned_stops
 from models.layout_view import LayoutView
+
+LEAST_NOTICE = 1e-4  # of a shelf in a segment of the way; less is none
+CLEAR_NOTICE = 0.1  # from here on who looks for an article may be held to have met it
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,82 @@ class Exposure:
 
 
 @dataclass(frozen=True, eq=False)
+class Encounters:
+    """Where on the way each bought category would have been met, had there been no stop for it.
+
+    The way is cut into segments: the legs, each followed by the stop at its end; the last one leads to the
+    tills. There is an entry for each segment in which a zone is noticed that offers what was bought.
+
+    Attributes
+    ----------
+    purchase, slot, zone, notices
+        Of each entry: the purchase, purchase times the number of segments plus segment, the zone, the
+        expected number of notices. Entries stand in order of the segments.
+    n_before
+        Unplanned purchases made before, by purchase and segment, shape (n_bought, n_segments).
+    """
+
+    purchase: Tensor
+    slot: Tensor
+    zone: Tensor
+    notices: Tensor
+    n_before: Tensor
+
+    @classmethod
+    def of(
+        cls,
+        zone: NDArray[np.int64],
+        dwell_s: NDArray[np.floating],
+        is_offered: NDArray[np.bool_],
+        view: LayoutView,
+        n_before: NDArray[np.int64],
+    ) -> Encounters:
+        """On ways with these stops, one row for each purchase.
+
+        `zone` and `dwell_s` are of shape (n_bought, n_stops_max), `is_offered` says in which zones what was
+        bought stands, (n_bought, n_zones), `n_before` counts at each stop and the tills, (n_bought,
+        n_stops_max + 1).
+        """
+        n_segments = 2 * zone.shape[1] + 1
+        entries: list[tuple[NDArray[np.int64], ...]] = []
+        notices = []
+
+        def add(rows: NDArray[np.int64], segment: int, noticed: NDArray[np.floating]) -> None:
+            at, where = np.nonzero((noticed > LEAST_NOTICE) & is_offered[rows])
+            entries.append((rows[at], rows[at] * n_segments + segment, where))
+            notices.append(noticed[at, where].astype(np.float32))
+
+        place = np.full(len(zone), view.entrance)
+        for nth, (stop, dwell) in enumerate(zip(zone.T, dwell_s.T, strict=True)):
+            rows = np.flatnonzero(stop >= 0)
+            add(rows, 2 * nth, view.leg_notice[place[rows], stop[rows]])
+            add(rows, 2 * nth + 1, view.stop_notice(stop[rows], dwell[rows]))
+            place[rows] = stop[rows]
+        add(np.arange(len(zone)), n_segments - 1, view.leg_notice[place, view.nearest_checkout[place]])
+        purchase, slot, zones = (np.concatenate(column) for column in zip(*entries, strict=True))
+        by_segment = np.repeat(n_before, 2, axis=1)[:, :-1].astype(np.float32)
+        return cls(
+            purchase=torch.from_numpy(purchase),
+            slot=torch.from_numpy(slot),
+            zone=torch.from_numpy(zones),
+            notices=torch.from_numpy(np.concatenate(notices)),
+            n_before=torch.from_numpy(by_segment),
+        )
+
+    def find_first(self, sku: NDArray[np.int64], store: Store) -> NDArray[np.int64]:
+        """Zone in which each purchase's SKU (n_bought,) was first noticed clearly, -1 if nowhere."""
+        purchase, slot, zone, notices = (
+            column.numpy() for column in (self.purchase, self.slot, self.zone, self.notices)
+        )
+        clear = np.flatnonzero((notices > CLEAR_NOTICE) & store.stands[zone, sku[purchase]])
+        clear = clear[np.lexsort((-notices[clear], slot[clear]))]  # of two in a segment the clearer one
+        who, nth = np.unique(purchase[clear], return_index=True)
+        first = np.full(len(sku), -1)
+        first[who] = zone[clear[nth]]
+        return first
+
+
+@dataclass(frozen=True, eq=False)
 class PurchaseData:
     """Tensors of one turn: exposures on the way as it stays, and without the stops for what was bought.
 
@@ -64,12 +143,15 @@ class PurchaseData:
         The store.
     attributes, bought, exposure, weights
         By shopper: customer attributes, categories bought, notices of each zone, how often they count.
-    row, category, store_category, n_further, exposure_without
-        By bought category: shopper, index in the model and in the store, lines beyond the first, notices
-        without its stops and as if it had spent no appetite.
-    placed, zone, sku, passed_over
+    row, category, store_category, n_further, encounters
+        By bought category: shopper, index in the model and in the store, lines beyond the first, where it
+        would have been met without its stops and as if it had spent no appetite.
+    placed, zone, sku, passed_over, first
         Of those whose first line was taken where it stands: which they are, the place, the article, whether
-        (1 or 0) an earlier stop was made at another place of that article.
+        (1 or 0) an earlier stop was made at another place of that article, and the place of it that was met
+        first (-1: none).
+    there, of_placed
+        Which encounters were at the place where it was taken, and which of `placed` each belongs to.
     stands, is_display
         Whether a SKU stands in a zone, and a zone is a display; as numbers.
     """
@@ -83,11 +165,14 @@ class PurchaseData:
     category: Tensor
     store_category: NDArray[np.int64]
     n_further: Tensor
-    exposure_without: Exposure
+    encounters: Encounters
     placed: Tensor
     zone: Tensor
     sku: Tensor
     passed_over: Tensor
+    first: Tensor
+    there: Tensor
+    of_placed: Tensor
     stands: Tensor
     is_display: Tensor
 
@@ -115,7 +200,6 @@ class PurchaseData:
         line = _first_lines(journeys, store)
         is_unplanned = ~is_planned[row, category]
         n_before, n_before_own = _count_unplanned_before(journeys, line, row, is_unplanned)
-        spent = model.spent
         n_lines = np.zeros((journeys.n, len(store.categories)), dtype=np.float32)
         np.add.at(n_lines, (journeys.pick_row, store.sku_category[journeys.pick_sku]), 1.0)
         pick_zone = journeys.zone[journeys.pick_row[line], journeys.pick_stop[line]]
@@ -123,24 +207,43 @@ class PurchaseData:
         placed = np.flatnonzero(store.stands[pick_zone, pick_sku])
         is_display = [zone.zone_type in DISPLAY_TYPES for zone in store.zones]
         count = np.ones(journeys.n) if weights is None else weights
+        is_offered = np.zeros((len(store.categories), store.n_zones), dtype=bool)
+        np.logical_or.at(is_offered, store.sku_category, store.stands.T)
+        before = n_before[row] - n_before_own
+        encounters = Encounters.of(without, dwell_s[row], is_offered[category], view, before)
+        there, of_placed = _find_there(encounters, placed, pick_zone)
         return cls(
             view=view,
             attributes=model.attributes.one_hot(model.attributes.encode(journeys.attributes)),
             bought=torch.from_numpy(in_model),
-            exposure=Exposure.of(zone, dwell_s, view, n_before, spent),
+            exposure=Exposure.of(zone, dwell_s, view, n_before, model.spent),
             weights=torch.from_numpy(np.asarray(count, dtype=np.float32)),
             row=torch.from_numpy(row),
             category=torch.from_numpy(index[category]),
             store_category=category,
             n_further=torch.from_numpy(n_lines[row, category] - 1.0),
-            exposure_without=Exposure.of(without, dwell_s[row], view, n_before[row] - n_before_own, spent),
+            encounters=encounters,
             placed=torch.from_numpy(placed),
             zone=torch.from_numpy(pick_zone[placed]),
             sku=torch.from_numpy(pick_sku[placed]),
             passed_over=torch.from_numpy(_find_passed_over(journeys, line[placed], store).astype(np.float32)),
+            first=torch.from_numpy(encounters.find_first(pick_sku, store)[placed]),
+            there=torch.from_numpy(there),
+            of_placed=torch.from_numpy(of_placed),
             stands=torch.from_numpy(store.stands.astype(np.float32)),
             is_display=torch.tensor(is_display, dtype=torch.float32),
         )
+
+
+def _find_there(
+    encounters: Encounters, placed: NDArray[np.int64], pick_zone: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which encounters were at the zone of their own purchase, and where in `placed` that is."""
+    nth = np.full(len(pick_zone), -1)
+    nth[placed] = np.arange(len(placed))
+    purchase, zone = encounters.purchase.numpy(), encounters.zone.numpy()
+    there = np.flatnonzero((nth[purchase] >= 0) & (zone == pick_zone[purchase]))
+    return there, nth[purchase[there]]
 
 
 def _first_lines(journeys: EncodedJourneys, store: Store) -> NDArray[np.int64]:

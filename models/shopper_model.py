@@ -20,7 +20,7 @@ from models.policy import Policy
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 4  # of the model folder
+FORMAT = 5  # of the model folder
 
 
 class Conversion(Protocol):

@@ -140,6 +140,26 @@ def test_whether_a_purchase_puts_off_the_next_is_found(lived, supermarket):
     assert 0.3 < world.fitted.spent < 1.0
 
 
+class TiredConversion(ReferenceConversion):
+    """The reference shopper's, but what is noticed of a category counts with its root."""
+
+    habituation = 0.5
+
+
+def test_whether_people_tire_of_what_they_see_is_found(lived, supermarket):
+    assert lived.fitted.habituation > 0.75  # 1 is true
+    truth = draw_truth(supermarket, 0.1)
+    conversion = TiredConversion(truth.conversion.behaviour, truth.conversion.category_effect)
+    tired = replace(truth, conversion=conversion)
+    world = fit_to(tired, *live(tired, supermarket), supermarket)
+    assert 0.4 < world.fitted.habituation < 0.6
+
+
+def test_planned_goods_are_found_to_be_taken_where_they_are_met_first(lived):
+    """The reference shopper goes to the nearest place of what it has planned."""
+    assert lived.fitted.planned_at_first.item() > 0.3
+
+
 def test_planned_shares_are_calibrated_one_by_one(lived, supermarket):
     """Of those called 0.8 planned, 0.8 were."""
     bought = lived.journeys.bought_categories(supermarket)
