@@ -22,6 +22,7 @@ from models.policy_training import TrainingStore
 from models.pretraining import COMMON_LEVELS, PretrainingConfig, pretrain_policy
 from models.reference import HOURLY_SHARE, ReferenceBehaviour, build_reference_model, draw_behaviour
 from models.shopper_model import Conversion, Pace, ShopperModel, load_model
+from models.standing import StandingPlaces
 from models.storage import MODEL_PARTS
 from models.towns import TownPolicy, draw_town
 from models.training import fit_model, train_model
@@ -60,6 +61,7 @@ __all__ = [
     "SharedPolicy",
     "ShopperModel",
     "ShopperStates",
+    "StandingPlaces",
     "TownPolicy",
     "TrainingStore",
     "VelocityNeeds",

@@ -34,6 +34,7 @@ from models.paper.policy import PaperPolicy
 from models.policy import Policy
 from models.policy_training import TrainingStore
 from models.shopper_model import Pace, ShopperModel
+from models.standing import fit_standing
 from models.store_profile import count_hourly_share, count_shoppers_per_day, describe_knowledge, fit_pace
 from models.velocity_needs import (
     PLANNED_SHARE,
@@ -171,6 +172,7 @@ def finetune_model(
             rng=rng,
             n=n_hypotheses,
         ),
+        standing=fit_standing(store, journeys, positions, prior=prior.standing),
     )
 
 

@@ -7,6 +7,7 @@ and offers what it offered; where an edit changes that, the network speaks alone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,12 +51,8 @@ class Habits:
 
         A zone has the weight of the place that was there, times the share of goods that both offer.
         """
-        xy, sku_ids = describe_places(store)
-        away_m = np.hypot(*(xy[:, None] - self.xy).transpose(2, 0, 1))  # (n_zones, n)
-        place = away_m.argmin(axis=1)
-        is_there = away_m.min(axis=1) < SAME_PLACE_M
-        common = [_share(self.sku_ids[p], now) for p, now in zip(place, sku_ids, strict=True)]
-        return np.append(self.weight[place] * is_there * common, self.leaving).astype(np.float32)
+        place, strength = find_known_places(store, self.xy, self.sku_ids)
+        return np.append(self.weight[place] * strength, self.leaving).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -91,6 +88,22 @@ def describe_places(store: Store) -> tuple[NDArray[np.float64], tuple[frozenset[
     xy = np.array([zone.polygon.centroid.coords[0] for zone in store.zones])
     sku_id = np.array([sku.sku_id for sku in store.skus], dtype=object)
     return xy, tuple(frozenset(sku_id[stands]) for stands in store.stands)
+
+
+def find_known_places(
+    store: Store, xy: NDArray[np.float64], sku_ids: Sequence[frozenset[str]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which known place each zone of a layout is, and in so far as it still is it; shapes (n_zones,).
+
+    Places are told by their middles [m], (n, 2), and goods. The second is the share of goods that both offer,
+    0 for a zone that is not where the place was.
+    """
+    now_xy, now_ids = describe_places(store)
+    away_m = np.hypot(*(now_xy[:, None] - xy).transpose(2, 0, 1))  # (n_zones, n)
+    place = away_m.argmin(axis=1)
+    is_there = away_m.min(axis=1) < SAME_PLACE_M
+    common = np.array([_share(sku_ids[p], now) for p, now in zip(place, now_ids, strict=True)])
+    return place, common * is_there
 
 
 def _share(before: frozenset[str], now: frozenset[str]) -> float:

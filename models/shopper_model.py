@@ -17,6 +17,7 @@ from models.layout_view import LayoutView
 from models.needs import Needs
 from models.policies import load_policy
 from models.policy import Policy
+from models.standing import StandingPlaces
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
@@ -90,6 +91,8 @@ class ShopperModel:
         What it was trained on, for the card and for judging whether an edit is within what it can speak for.
     hypotheses
         Other readings of needs and conversion; none if nothing was left open.
+    standing
+        Where they stand at the zones of a store; anywhere in the zone if left out.
     """
 
     name: str
@@ -101,6 +104,7 @@ class ShopperModel:
     shoppers_per_day: float
     knowledge: dict[str, Any]
     hypotheses: tuple[Hypothesis, ...] = ()
+    standing: StandingPlaces | None = None
 
     def for_replication(self, replication: int) -> ShopperModel:
         """The model under one of its hypotheses, taken in turn; itself if it has none."""
@@ -126,6 +130,8 @@ class ShopperModel:
             part.save_pretrained(folder / name)
         if self.hypotheses:
             save_hypotheses(self.hypotheses, folder / "hypotheses")
+        if self.standing is not None:
+            self.standing.save_pretrained(folder / "standing")
         write_config(
             folder,
             {
@@ -136,6 +142,7 @@ class ShopperModel:
                 "shoppers_per_day": self.shoppers_per_day,
                 "knowledge": self.knowledge,
                 "n_hypotheses": len(self.hypotheses),
+                "has_standing": self.standing is not None,
             },
         )
 
@@ -160,6 +167,10 @@ class ShopperModel:
         if config["n_hypotheses"]:
             with reading_part(folder / "hypotheses"):
                 hypotheses = load_hypotheses(folder / "hypotheses", needs)
+        standing = None
+        if config["has_standing"]:
+            with reading_part(folder / "standing"):
+                standing = StandingPlaces.from_pretrained(folder / "standing")
         return cls(
             name=config["name"],
             needs=needs,
@@ -170,6 +181,7 @@ class ShopperModel:
             shoppers_per_day=float(config["shoppers_per_day"]),
             knowledge=config["knowledge"],
             hypotheses=hypotheses,
+            standing=standing,
         )
 
 
@@ -192,6 +204,7 @@ def _check_config(config: dict[str, Any], folder: Path) -> None:
         and all(_is_number(v) and v >= 0 for v in share),
         "shoppers_per_day": _is_number(config.get("shoppers_per_day")) and config["shoppers_per_day"] > 0,
         "n_hypotheses": isinstance(config.get("n_hypotheses"), int),
+        "has_standing": isinstance(config.get("has_standing"), bool),
         "knowledge": isinstance(places, dict) and all(isinstance(v, list) for v in places.values()),
     }
     wrong = [name for name, right in is_right.items() if not right]

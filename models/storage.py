@@ -20,7 +20,15 @@ Module = TypeVar("Module", bound=nn.Module)
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-MODEL_PARTS = (CONFIG_FILE, "README.md", "needs", "policy", "conversion", "hypotheses")  # of a model folder
+MODEL_PARTS = (  # of a model folder
+    CONFIG_FILE,
+    "README.md",
+    "needs",
+    "policy",
+    "conversion",
+    "hypotheses",
+    "standing",
+)
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from models.hypotheses import N_HYPOTHESES, Hypothesis, draw_hypotheses
 from models.needs import BasketBank
 from models.policy_fitting import Observed, check_preset, fit_policy
 from models.shopper_model import ShopperModel
+from models.standing import fit_standing
 from models.storage import MODEL_PARTS
 from models.store_profile import (
     count_hourly_share,
@@ -112,6 +113,7 @@ def fit_model(
         shoppers_per_day=count_shoppers_per_day(journeys.sessions["entry_ts"]),
         knowledge=describe_knowledge(store, journeys, encoded, planned_share, preset, history, policy),
         hypotheses=hypotheses,
+        standing=fit_standing(store, journeys, positions),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layouts import Store
+from models import StandingPlaces
 from simulator.itinerary import Itineraries
 from simulator.luck import Luck, Purpose
 
@@ -43,7 +44,14 @@ class Diary:
         """Write the cells (n, n_way) that shoppers passed after their last stop, padded with -1."""
         self._last_ways.append((shopper, way))
 
-    def to_itineraries(self, store: Store, zone_key: Array, missed: Array, luck: Luck) -> Itineraries:
+    def to_itineraries(
+        self,
+        store: Store,
+        zone_key: Array,
+        missed: Array,
+        luck: Luck,
+        standing: StandingPlaces | None = None,
+    ) -> Itineraries:
         """Sort by shopper and give each stop a cell of its zone to stand on, by the shopper's luck.
 
         Parameters
@@ -56,6 +64,8 @@ class Diary:
             Planned items not found, shape (n_shoppers,).
         luck
             Of the replication.
+        standing
+            Where people stand at zones; on any cell of them alike if left out.
         """
         shopper, zone, dwell_s = _columns(self._stops, 3)
         stop, sku, qty, is_planned = _columns(self._picks, 4)
@@ -66,7 +76,8 @@ class Diary:
         nth = np.arange(len(shopper)) - np.searchsorted(shopper, shopper)
         stop = row_of[stop.astype(np.int64)]
         by_stop = np.lexsort((sku, stop))
-        cell = _draw_cells(store, zone, luck.uniform(Purpose.STANDING_CELL, shopper, zone_key[zone], nth))
+        u = luck.uniform(Purpose.STANDING_CELL, shopper, zone_key[zone], nth)
+        cell = _draw_cells(store, zone, u, standing)
         for numbers, way in self._ways:
             n_cells = (way >= 0).sum(axis=1)
             is_told = n_cells > 0
@@ -112,10 +123,18 @@ def _columns(entries: list[Any], n_columns: int) -> list[Array]:
     return [np.concatenate(column) for column in zip(*entries, strict=True)]
 
 
-def _draw_cells(store: Store, zone: Array, u: Array) -> Array:
-    """Turn uniforms into cells of the zones, shape (n,)."""
-    cells = store.walks.zone_cells
-    n_cells = np.array([len(of_zone) for of_zone in cells])
-    first = np.cumsum(n_cells) - n_cells
-    nth = np.minimum((u * n_cells[zone]).astype(np.int64), n_cells[zone] - 1)
-    return np.concatenate(cells)[first[zone] + nth].astype(np.int64)
+def _draw_cells(store: Store, zone: Array, u: Array, standing: StandingPlaces | None) -> Array:
+    """Turn uniforms into cells to stand on at the zones, shape (n,)."""
+    if standing is None:
+        cells = store.walks.zone_cells
+        n_cells = np.array([len(of_zone) for of_zone in cells])
+        first = np.cumsum(n_cells) - n_cells
+        nth = np.minimum((u * n_cells[zone]).astype(np.int64), n_cells[zone] - 1)
+        return np.concatenate(cells)[first[zone] + nth].astype(np.int64)
+    zone_of, cell_of, share = standing.weigh(store)
+    within = np.cumsum(share)
+    start = np.searchsorted(zone_of, np.arange(store.n_zones + 1))
+    before = np.insert(within, 0, 0.0)[start]
+    mass = before[zone] + u * (before[zone + 1] - before[zone])
+    nth = np.clip(np.searchsorted(within, mass, side="right"), start[zone], start[zone + 1] - 1)
+    return cell_of[nth].astype(np.int64)

@@ -136,7 +136,7 @@ def plan_cohorts(cohorts: Sequence[Cohort]) -> list[Itineraries]:
             missed[number][shoppers] += some.count_missed()
             unplanned_profit[number][shoppers] = some.expected.profit
     plans = [
-        diary.to_itineraries(cohort.store, view.zone_key, not_found, cohort.luck)
+        diary.to_itineraries(cohort.store, view.zone_key, not_found, cohort.luck, cohort.model.standing)
         for cohort, view, diary, not_found in zip(cohorts, views, diaries, missed, strict=True)
     ]
     if cohorts and cohorts[0].model.policy.buys:  # purchases decide on the way: there is no such mean

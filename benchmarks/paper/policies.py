@@ -23,11 +23,11 @@ FIGURES = ("cell_seconds", "zone_visits", "zone_transitions", "zone_purchases", 
 
 
 def main() -> None:
-    options = parse_options(__doc__)
-    setting = prepare(options)
     names = [*(name for name in POLICIES if name != "paper"), "paper"]
+    options = parse_options(__doc__, policies=names)
+    setting = prepare(options)
     simulated, stops = {}, {}
-    for name in names if not options.quick else ["layout", "markov-1", "paper"]:
+    for name in options.policies or (names if not options.quick else ["layout", "markov-1", "paper"]):
         model = setting.base if name == "layout" else replace(setting.base, policy=fit(name, setting))
         simulated[name] = run_in_simulator(model, setting)
         stops[name] = place_stops(draw_stops(model, setting), view_layout(setting.store))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ class Setting:
     options: argparse.Namespace
 
 
-def parse_options(description: str | None) -> argparse.Namespace:
+def parse_options(description: str | None, *, policies: Sequence[str] = ()) -> argparse.Namespace:
+    """Read the command line; `policies` may be chosen from."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -49,6 +51,8 @@ def parse_options(description: str | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--replications", type=int, default=2, help="simulated days a policy")
     parser.add_argument("--quick", action="store_true", help="small networks and three policies: a trial")
+    if policies:
+        parser.add_argument("--policies", nargs="+", choices=policies, default=None, metavar="NAME")
     parser.add_argument("--out", type=Path, default=None, metavar="FILE")
     return parser.parse_args()
 

@@ -58,6 +58,7 @@ def test_a_model_is_a_folder_of_parts_and_a_card(trained: Path) -> None:
         "policy",
         "conversion",
         "hypotheses",
+        "standing",
     }
     for part in ("needs", "policy", "conversion", "hypotheses/conversion-0"):
         assert {path.name for path in (trained / part).iterdir()} == {"config.json", "model.safetensors"}
