@@ -84,9 +84,7 @@ class ConversionModel(nn.Module):
         self.planned_by_size = nn.Parameter(torch.zeros(2))
         self.planned_others = nn.Parameter(torch.zeros(n_categories, n_categories))
         self.planned_on_display = nn.Parameter(torch.zeros(()))  # log weight of a display against a shelf
-        self.planned_at_first = nn.Parameter(
-            torch.tensor(PLANNED_AT_FIRST)
-        )  # of the place met first, likewise
+        self.planned_at_first = nn.Parameter(torch.tensor(PLANNED_AT_FIRST))
         self.lines_level = nn.Parameter(torch.tensor(FURTHER_LINES))
         self.lines_planned = nn.Parameter(torch.full((n_categories,), FURTHER_LINES))
         self.lines_by_size = nn.Parameter(torch.tensor(FURTHER_BY_SIZE))

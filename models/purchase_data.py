@@ -62,15 +62,15 @@ class Encounters:
     """Where on the way each bought category would have been met, had there been no stop for it.
 
     The way is cut into segments: the legs, each followed by the stop at its end; the last one leads to the
-    tills. There is an entry for each segment in which a zone is noticed that offers what was bought.
+    tills. Those in which no zone is noticed that offers what was bought are left out.
 
     Attributes
     ----------
     purchase, slot, zone, notices
-        Of each entry: the purchase, purchase times the number of segments plus segment, the zone, the
-        expected number of notices. Entries stand in order of the segments.
+        Of each zone that is noticed in a segment: the purchase, purchase times `n_segments` plus number of
+        the segment, the zone, the expected number of notices; in order of the segments.
     n_before
-        Unplanned purchases made before, by purchase and segment, shape (n_bought, n_segments).
+        Unplanned purchases made before, by purchase and segment, shape (n_bought, n_segments), padded.
     """
 
     purchase: Tensor
@@ -94,13 +94,12 @@ class Encounters:
         bought stands, (n_bought, n_zones), `n_before` counts at each stop and the tills, (n_bought,
         n_stops_max + 1).
         """
-        n_segments = 2 * zone.shape[1] + 1
         entries: list[tuple[NDArray[np.int64], ...]] = []
         notices = []
 
         def add(rows: NDArray[np.int64], segment: int, noticed: NDArray[np.floating]) -> None:
             at, where = np.nonzero((noticed > LEAST_NOTICE) & is_offered[rows])
-            entries.append((rows[at], rows[at] * n_segments + segment, where))
+            entries.append((rows[at], np.full(len(at), segment), where))
             notices.append(noticed[at, where].astype(np.float32))
 
         place = np.full(len(zone), view.entrance)
@@ -109,12 +108,17 @@ class Encounters:
             add(rows, 2 * nth, view.leg_notice[place[rows], stop[rows]])
             add(rows, 2 * nth + 1, view.stop_notice(stop[rows], dwell[rows]))
             place[rows] = stop[rows]
-        add(np.arange(len(zone)), n_segments - 1, view.leg_notice[place, view.nearest_checkout[place]])
-        purchase, slot, zones = (np.concatenate(column) for column in zip(*entries, strict=True))
-        by_segment = np.repeat(n_before, 2, axis=1)[:, :-1].astype(np.float32)
+        n_stops = zone.shape[1]
+        add(np.arange(len(zone)), 2 * n_stops, view.leg_notice[place, view.nearest_checkout[place]])
+        purchase, segment, zones = (np.concatenate(column) for column in zip(*entries, strict=True))
+        kept, of_kept = np.unique(purchase * (2 * n_stops + 1) + segment, return_inverse=True)
+        row, segment = np.divmod(kept, 2 * n_stops + 1)
+        rank = np.arange(len(row)) - np.searchsorted(row, row)
+        by_segment = np.zeros((len(zone), int(rank.max(initial=0)) + 1), dtype=np.float32)
+        by_segment[row, rank] = n_before[row, segment // 2]
         return cls(
             purchase=torch.from_numpy(purchase),
-            slot=torch.from_numpy(slot),
+            slot=torch.from_numpy(purchase * by_segment.shape[1] + rank[of_kept]),
             zone=torch.from_numpy(zones),
             notices=torch.from_numpy(np.concatenate(notices)),
             n_before=torch.from_numpy(by_segment),

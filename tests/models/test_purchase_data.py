@@ -42,8 +42,11 @@ def test_what_was_bought_before_counts_from_the_next_segment_on(store):
     n_before = np.tile(np.arange(zone.shape[1] + 1), (len(zone), 1))
     is_offered = np.ones((len(zone), store.n_zones), dtype=bool)
     met = Encounters.of(zone, dwell_s, is_offered, view_layout(store), n_before)
-    assert met.n_before.shape == (len(zone), 2 * zone.shape[1] + 1)
-    assert met.n_before[0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6]
+    for purchase, stops in enumerate(zone):
+        before = met.n_before.flatten()[met.slot[met.purchase == purchase]].tolist()
+        assert before == sorted(before)
+        assert set(before) <= {*np.flatnonzero(stops >= 0).tolist(), zone.shape[1]}
+        assert before[-1] == zone.shape[1]  # the racks by the tills are in view
 
 
 def test_the_place_met_first_is_the_one_of_the_earliest_clear_notice():
