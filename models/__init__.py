@@ -25,7 +25,7 @@ from models.shopper_model import Conversion, Pace, ShopperModel, load_model
 from models.standing import StandingPlaces
 from models.storage import MODEL_PARTS
 from models.towns import TownPolicy, draw_town
-from models.training import fit_model, train_model
+from models.training import MIN_JOURNEYS, fit_model
 from models.velocity_needs import BlendedNeeds, VelocityNeeds, expect_wanted
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "HOURLY_SHARE",
     "LEAVE",
     "MAX_STOPS",
+    "MIN_JOURNEYS",
     "MODEL_PARTS",
     "POLICIES",
     "PRESETS",
@@ -78,6 +79,5 @@ __all__ = [
     "match_categories",
     "pretrain_policy",
     "take_sessions",
-    "train_model",
     "view_layout",
 ]

@@ -143,6 +143,7 @@ def fit_conversion(
     weights: NDArray[np.floating] | None = None,
     share: NDArray[np.float64] | None = None,
     n_turns: int = N_TURNS,
+    heeds_order: bool = True,
 ) -> ConversionModel:
     """Learn from journeys with receipts in `store`, in place.
 
@@ -171,6 +172,9 @@ def fit_conversion(
         was bought if left out.
     n_turns
         Turns of drawing and fitting.
+    heeds_order
+        Whether where on the way a purchase was made tells what it was; if not, an unplanned one is made
+        wherever its goods are noticed, early or late, and a planned one at any of their places.
 
     Returns
     -------
@@ -181,7 +185,7 @@ def fit_conversion(
     n_iterations = N_FIRST_ITERATIONS if share is None else N_ITERATIONS
     share = journeys.bought_categories(store).astype(float) if share is None else share
     for turn in tqdm(range(n_turns), desc="purchases", unit="turn", disable=None, leave=False):
-        data = PurchaseData.of(model, journeys, view, share, rng, weights)
+        data = PurchaseData.of(model, journeys, view, share, rng, weights=weights, heeds_order=heeds_order)
         _maximise(model, data, priors, N_ITERATIONS if turn else n_iterations)
         new = _infer_planned(model, data)
         share = (share + new) / 2.0 if turn else new
@@ -197,15 +201,17 @@ def estimate_planned_share(
     rng: np.random.Generator,
     share: NDArray[np.float64] | None = None,
     n_turns: int = N_TURNS,
+    heeds_order: bool = True,
 ) -> NDArray[np.float64]:
     """P(planned | bought) by shopper and category of the store, (n, n_categories); 0 if not bought.
 
-    Found in turns, as in `fit_conversion`, from `share` on.
+    Found in turns, as in `fit_conversion`, from `share` on; what is not said here is said there.
     """
     view = view_layout(store)
     share = journeys.bought_categories(store).astype(float) if share is None else share
     for turn in range(n_turns):
-        new = _infer_planned(model, PurchaseData.of(model, journeys, view, share, rng))
+        data = PurchaseData.of(model, journeys, view, share, rng, heeds_order=heeds_order)
+        new = _infer_planned(model, data)
         share = (share + new) / 2.0 if turn else new
     return share
 
@@ -295,22 +301,24 @@ def _log_met(
     """Log chance that each category sells unplanned, and, if so, in the zone where it was taken.
 
     It sells where the hazard of what has been noticed so far passes its threshold: with a power below 1 what
-    is met first sells most. `attraction` is (n_zones, n_categories), `rate` (n_bought,); the results are of
-    shape (n_bought,) and (n_placed,).
+    is met first sells most. Where order is not heeded, each notice is as good as another. `attraction` is
+    (n_zones, n_categories), `rate` (n_bought,); the results are of shape (n_bought,) and (n_placed,).
     """
     encounters = data.encounters
     n_bought, n_segments = encounters.n_before.shape
     counts = encounters.notices * attraction[encounters.zone, data.category[encounters.purchase]]
     in_segment = torch.zeros(n_bought * n_segments).index_add(0, encounters.slot, counts)
     noticed = in_segment.view(n_bought, n_segments) * torch.exp(-spent * encounters.n_before)
-    hazard = rate[:, None] * noticed.cumsum(1).clamp(min=1e-9) ** power
+    so_far = noticed.cumsum(1).clamp(min=1e-9)
+    hazard = rate[:, None] * so_far**power
     before = torch.cat([torch.zeros(n_bought, 1), hazard[:, :-1]], 1)
     sells = torch.exp(-before) * -torch.expm1(before - hazard)  # in each segment
     sells_at_all = -torch.expm1(-hazard[:, -1])
+    weight, total = (sells, sells_at_all) if data.heeds_order else (noticed, so_far[:, -1])
     slot = encounters.slot[data.there]
-    sells_there = sells.view(-1)[slot] * counts[data.there] / in_segment[slot]
-    found = torch.zeros(len(data.placed)).index_add(0, data.of_placed, sells_there)
-    found = found / sells_at_all[data.placed]
+    there = weight.view(-1)[slot] * counts[data.there] / in_segment[slot]
+    found = torch.zeros(len(data.placed)).index_add(0, data.of_placed, there)
+    found = found / total[data.placed]
     return torch.log(sells_at_all), torch.log(found.clamp(min=LEAST_FOUND))
 
 

@@ -2,8 +2,9 @@
 
 Whether a purchase was planned or met on the way is never seen, so one store's data leave much open: how
 strong displays are, which categories tempt. A hypothesis is one reading, fitted to visits weighted by chance
-under priors moved by chance. What differs between hypotheses is what the model does not know, and an A/B run
-lives each of its replications under one of them.
+under priors moved by chance. Every other one heeds where on the way purchases were made: whether what is met
+first has an advantage differs from people to people, and cannot be seen well. What differs between hypotheses
+is what the model does not know, and an A/B run lives each of its replications under one of them.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def draw_hypotheses(
         How many.
     """
     drawn = []
-    for own in tqdm(rng.spawn(n), desc="hypotheses", unit="fit", disable=None):
+    for number, own in enumerate(tqdm(rng.spawn(n), desc="hypotheses", unit="fit", disable=None)):
+        heeds_order = number % 2 == 0
         weights = own.exponential(size=journeys.n)  # the Bayesian bootstrap
         conversion = fit_conversion(
             deepcopy(start),
@@ -78,9 +80,16 @@ def draw_hypotheses(
             weights=weights,
             share=planned_share,
             n_turns=N_TURNS,
+            heeds_order=heeds_order,
         )
         share = estimate_planned_share(
-            conversion, journeys, store, rng=own, share=planned_share, n_turns=N_TURNS
+            conversion,
+            journeys,
+            store,
+            rng=own,
+            share=planned_share,
+            n_turns=N_TURNS,
+            heeds_order=heeds_order,
         )
         drawn.append(Hypothesis(make_needs(share), conversion))
     return tuple(drawn)

@@ -153,11 +153,13 @@ class PurchaseData:
     placed, zone, sku, passed_over, first
         Of those whose first line was taken where it stands: which they are, the place, the article, whether
         (1 or 0) an earlier stop was made at another place of that article, and the place of it that was met
-        first (-1: none).
+        first (-1: none, or order is not heeded).
     there, of_placed
         Which encounters were at the place where it was taken, and which of `placed` each belongs to.
     stands, is_display
         Whether a SKU stands in a zone, and a zone is a display; as numbers.
+    heeds_order
+        Whether it tells something where on the way a purchase was made.
     """
 
     view: LayoutView
@@ -179,6 +181,7 @@ class PurchaseData:
     of_placed: Tensor
     stands: Tensor
     is_display: Tensor
+    heeds_order: bool
 
     @classmethod
     def of(
@@ -188,7 +191,9 @@ class PurchaseData:
         view: LayoutView,
         share: NDArray[np.float64],
         rng: np.random.Generator,
+        *,
         weights: NDArray[np.floating] | None = None,
+        heeds_order: bool = True,
     ) -> PurchaseData:
         """Collect what a turn needs; what was planned is drawn by `share`."""
         store = view.store
@@ -216,6 +221,7 @@ class PurchaseData:
         before = n_before[row] - n_before_own
         encounters = Encounters.of(without, dwell_s[row], is_offered[category], view, before)
         there, of_placed = _find_there(encounters, placed, pick_zone)
+        first = encounters.find_first(pick_sku, store)[placed] if heeds_order else np.full(len(placed), -1)
         return cls(
             view=view,
             attributes=model.attributes.one_hot(model.attributes.encode(journeys.attributes)),
@@ -231,11 +237,12 @@ class PurchaseData:
             zone=torch.from_numpy(pick_zone[placed]),
             sku=torch.from_numpy(pick_sku[placed]),
             passed_over=torch.from_numpy(_find_passed_over(journeys, line[placed], store).astype(np.float32)),
-            first=torch.from_numpy(encounters.find_first(pick_sku, store)[placed]),
+            first=torch.from_numpy(first),
             there=torch.from_numpy(there),
             of_placed=torch.from_numpy(of_placed),
             stands=torch.from_numpy(store.stands.astype(np.float32)),
             is_display=torch.tensor(is_display, dtype=torch.float32),
+            heeds_order=heeds_order,
         )
 
 

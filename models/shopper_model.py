@@ -21,7 +21,7 @@ from models.standing import StandingPlaces
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 5  # of the model folder
+FORMAT = 6  # of the model folder
 
 
 class Conversion(Protocol):

@@ -1,4 +1,4 @@
-"""From a store and its observations to a model folder: `storesim train`."""
+"""From a store and its observations to a model of its shoppers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis import Observations, build_journeys, clean_tracks
-from layouts import ObservationError, Store, writing_folder
+from layouts import ObservationError, Store
 from models.conversion import ConversionModel
 from models.conversion_fitting import estimate_planned_share, fit_conversion, publish_priors
 from models.encoding import encode_journeys
@@ -17,7 +17,6 @@ from models.needs import BasketBank
 from models.policy_fitting import Observed, check_preset, fit_policy
 from models.shopper_model import ShopperModel
 from models.standing import fit_standing
-from models.storage import MODEL_PARTS
 from models.store_profile import (
     count_hourly_share,
     count_shoppers_per_day,
@@ -115,66 +114,3 @@ def fit_model(
         hypotheses=hypotheses,
         standing=fit_standing(store, journeys, positions),
     )
-
-
-def write_card(model: ShopperModel, folder: Path, *, seed: int) -> None:
-    """Write the model card, `README.md`: data, recipe, seed, scores."""
-    known = model.knowledge
-    recipe = f"policy `{known['policy']}`, preset `{known['preset']}`, seed {seed}"
-    unit = "a token" if known["policy"] == "paper" else "a decision (next zone and dwell)"
-    losses = [epoch["validation"] for epoch in known["history"]]
-    loss = (
-        f"{min(losses):.3f} nats {unit}, {len(losses)} epochs"
-        if losses
-        else "none: it is counted, not trained"
-    )
-    folder.joinpath("README.md").write_text(
-        f"""# {model.name}
-
-Shoppers of the store `{known["store"]}` (content hash `{known["store_hash"][:16]}`), learned by
-`storesim train`.
-
-| what | value |
-| --- | --- |
-| recipe | {recipe} |
-| data | {known["n_sessions"]} visits, {known["n_journeys"]} with a receipt and both ends |
-| validation loss of the journey policy | {loss} |
-| receipt lines held to be planned | {known["planned_line_share"]:.0%} |
-
-Parts: `needs` (the observed baskets, each line with its chance of having been planned), `conversion`
-(hazards of unplanned purchases, planned needs), `policy` (who decides on journeys). `needs` holds
-receipts: treat the folder as you treat the data it was made from.
-""",
-        encoding="utf-8",
-    )
-
-
-def train_model(
-    store: Store,
-    observations: Observations,
-    out: Path,
-    *,
-    policy: str = "layout",
-    preset: str = "small",
-    checkpoints: Path | None = None,
-    seed: int = 0,
-) -> ShopperModel:
-    """Fit a model and write its folder `out`, which must not be there yet or be a model folder.
-
-    Raises
-    ------
-    ModelError
-        If `out` is something else than a model folder; see also `fit_model`.
-    """
-    with writing_folder(out, parts=MODEL_PARTS) as folder:
-        model = fit_model(
-            store,
-            observations,
-            policy=policy,
-            preset=preset,
-            checkpoints=checkpoints,
-            rng=np.random.default_rng(seed),
-        )
-        model.save_pretrained(folder)
-        write_card(model, folder, seed=seed)
-    return model

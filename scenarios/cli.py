@@ -88,14 +88,15 @@ def train(
     """Learn a shopper model from a store's tracks and receipts (minutes, on the CPU)."""
     from analysis import load_observations
     from layouts import check_output_folder
-    from models import MODEL_PARTS, check_preset, train_model
+    from models import MODEL_PARTS, check_preset
     from scenarios.inputs import open_store
+    from scenarios.training import write_trained
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # to stderr
     check_output_folder(out, parts=MODEL_PARTS)
     check_preset(policy, preset)
     subject = open_store(store)
-    train_model(
+    write_trained(
         subject,
         load_observations(observations, subject),
         out,

@@ -1,8 +1,8 @@
 """Take a model to another store: `storesim finetune`.
 
-After the model is fine-tuned, its shoppers walk the store once, to see what they buy unplanned; so much less
-of each category is put on the lists. Then a category sells what the catalogue and the visits say, whatever
-few visits made of its hazard.
+After the model is fine-tuned, its shoppers rehearse, and then walk the store to see what they buy unplanned;
+so much less of each category is put on the lists. Then a category sells what the catalogue and the visits
+say, whatever few visits made of its hazard.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from models import (
     expect_wanted,
     finetune_model,
 )
+from scenarios.rehearsal import rehearse
 from simulator import Luck, draw_population, plan_itineraries
 
 N_SHOPPERS = 3000  # who walk the store to see what they buy
@@ -41,7 +42,7 @@ def finetune(
     seed: int = 0,
     config: FinetuningConfig | None = None,
 ) -> ShopperModel:
-    """Fine-tune a model to `store` and calibrate its lists; see `models.finetuning.finetune_model`.
+    """Fine-tune a model to `store`, set habits and lists there; see `models.finetuning.finetune_model`.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def finetune(
     """
     rng = np.random.default_rng(seed)
     model = finetune_model(prior, store, observations, n_sessions=n_sessions, rng=rng, config=config)
-    return calibrate_lists(model, store, seed=seed)
+    return calibrate_lists(rehearse(model, store, seed=seed), store, seed=seed)
 
 
 def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> ShopperModel:

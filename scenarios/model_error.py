@@ -20,9 +20,8 @@ from models import ShopperModel
 from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
-# 8 % above what was calibrated, since habituation is fitted otherwise (docs/fidelity.md, Intervals).
-ERROR_SD = {"goods": 0.0404, "displays": 0.0496, "ways": 0.0788}
-MISFIT_POWER = 1.0  # that errors grow with
+ERROR_SD = {"goods": 0.0268, "displays": 0.0441, "ways": 0.0515}
+MISFIT_POWER = 0.75  # that errors grow with
 LEAST_MISFIT = 0.1  # no people are quite as a model has them
 
 

@@ -30,11 +30,12 @@ from analysis import (
 from benchmarks.common import CACHE, ROOT, add_data_option, find_market, print_table, write_result
 from benchmarks.fidelity.realism import FIGURES, measure_sessions, simulate_counts
 from layouts import Store, StoresimError, bundled_store, load_store
-from models import ShopperModel, fit_model, load_model
+from models import ShopperModel, load_model
 from models.finetuning import take_sessions
 from scenarios.finetuning import finetune
 from scenarios.inputs import open_model
 from scenarios.observe import observe_reference_shopper
+from scenarios.training import train
 
 SIZES = (8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 QUICK_SIZES = (8, 64, 512)
@@ -101,7 +102,7 @@ def _sources(
 ) -> Iterator[tuple[str, Callable[[int, int], ShopperModel]]]:
     def scratch(n: int, draw: int) -> ShopperModel:
         part = take_sessions(observed, n, np.random.default_rng(draw))
-        return fit_model(store, part, rng=np.random.default_rng(draw), min_journeys=2)
+        return train(store, part, rng=np.random.default_rng(draw), min_journeys=2)
 
     def finetuned(prior: ShopperModel) -> Callable[[int, int], ShopperModel]:
         return lambda n, draw: finetune(prior, store, observed, n_sessions=n, seed=draw)
@@ -122,7 +123,7 @@ def fit_market_a(data: Path) -> ShopperModel:
     market = find_market(data, "market-a")
     store = load_store(market / "store")
     observed = load_observations(market / "observations", store)
-    return fit_model(store, observed, preset="small", rng=np.random.default_rng(0))
+    return train(store, observed, preset="small", rng=np.random.default_rng(0))
 
 
 def measure_racetrack(multistore: ShopperModel, *, quick: bool) -> list[dict[str, Any]]:
@@ -137,7 +138,7 @@ def measure_racetrack(multistore: ShopperModel, *, quick: bool) -> list[dict[str
     for n in (64,) if quick else (8, 64, 512):
         model = finetune(multistore, store, observed, n_sessions=n)
         rows.append(measure("multistore", n, store, model, held))
-    model = fit_model(store, observed, rng=np.random.default_rng(0))
+    model = train(store, observed, rng=np.random.default_rng(0))
     return [*rows, measure("scratch", len(kept), store, model, held)]
 
 

@@ -16,9 +16,10 @@ import torch
 from analysis import Journeys, Observations, build_journeys, clean_tracks, load_observations
 from benchmarks.common import CACHE, add_data_option, find_market, print_table
 from layouts import Store, load_store
-from models import ShopperModel, encode_journeys, fit_model, load_model
+from models import ShopperModel, encode_journeys, load_model
 from models.policies import load_policy
 from models.policy_fitting import Observed, fit_policy
+from scenarios.training import train
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ def prepare(options: argparse.Namespace) -> Setting:
     if not folder.exists():
         preset = "tiny" if options.quick else "small"
         rng = np.random.default_rng(options.seed)
-        fit_model(store, training.observations, preset=preset, rng=rng).save_pretrained(folder)
+        train(store, training.observations, preset=preset, rng=rng).save_pretrained(folder)
     return Setting(store, training, held_out, load_model(folder), cache, options)
 
 

@@ -51,7 +51,7 @@ def test_the_same_journeys_give_the_same_habits(training):
 @pytest.fixture
 def habits(corner_shop):
     xy, sku_ids = describe_places(corner_shop)
-    return Habits(xy, sku_ids, np.ones(len(xy)), leaving=0.25)
+    return Habits(xy, sku_ids, np.ones(len(xy)), 0.25, n_stops=np.full(len(xy), 200), n_visits=500)
 
 
 def stocked(store: Store) -> list[int]:
@@ -84,3 +84,39 @@ def test_a_habit_fades_with_the_goods_that_are_gone(habits, corner_shop):
     kept = [item for item in corner_shop.placements if item is not goods[0]]
     less = with_placements(corner_shop, kept, "less")
     assert habits.weigh(less)[less.zone_index[zone]] == pytest.approx(1 - 1 / len(goods))
+
+
+def test_a_place_where_too_few_stop_gains_and_one_as_observed_stays(habits):
+    unweighted = replace(habits, weight=np.zeros(len(habits.xy)), leaving=0.0)
+    lived = habits.n_stops.copy()
+    lived[0], lived[1] = 100, 300
+    revised = unweighted.revise(lived, 500)
+    assert revised.weight[0] > 0.5
+    assert revised.weight[1] < -0.25
+    assert not revised.weight[2:].any()
+    assert revised.leaving == 0.0
+
+
+def test_who_leaves_too_late_leaves_more_readily(habits):
+    """Twice the stops of observed visits, in the same proportions."""
+    revised = replace(habits, leaving=0.0).revise(2 * habits.n_stops, 500)
+    assert revised.leaving > 0.5
+
+
+def test_few_visits_hardly_move_a_weight(habits):
+    seldom = replace(habits, weight=np.zeros(len(habits.xy)), n_stops=habits.n_stops // 100, n_visits=5)
+    lived = habits.n_stops.copy()
+    lived[0] = 100
+    assert 0 < seldom.revise(lived, 500).weight[0] < 0.15
+
+
+@pytest.mark.parametrize("n_lived", [0, 3])
+def test_nothing_to_compare_leaves_habits_as_they_are(habits, n_lived):
+    nobody = replace(habits, n_stops=np.zeros(len(habits.xy), dtype=np.int64), n_visits=0)
+    assert nobody.revise(np.full(len(habits.xy), n_lived), 1) is nobody
+    assert habits.revise(np.zeros(len(habits.xy), dtype=np.int64), 1) is habits
+
+
+def test_habits_are_kept_as_they_are(habits):
+    again = Habits.from_dict(habits.to_dict())
+    assert again.to_dict() == habits.to_dict()

@@ -8,6 +8,7 @@ import pytest
 import analysis
 import models
 import scenarios
+import scenarios.training
 from layouts import LayoutError, load_store, save_store
 from scenarios.cli import main
 
@@ -47,7 +48,7 @@ def fakes(monkeypatch):
         (scenarios, "simulate", fakes.result),
         (scenarios, "compare", fakes.result),
         (models, "load_model", "the model"),
-        (models, "train_model", None),
+        (scenarios.training, "write_trained", None),
         (analysis, "load_observations", "the observations"),
     ):
         monkeypatch.setitem(vars(module), name, fakes.record(name, result))  # without importing the real one
@@ -148,9 +149,9 @@ def test_train_learns_from_the_observations(storesim, fakes, folders):
     arguments = ["--store", folders / "control", "--observations", folders, "--out", folders / "new"]
     code, said, _ = storesim("train", *arguments, "--seed", 3)
     assert (code, said) == (0, f"Model written to {folders / 'new'}\n")
-    store, observations, out = fakes.calls["train_model"][0]
+    store, observations, out = fakes.calls["write_trained"][0]
     assert (store.name, observations, out) == ("tiny", "the observations", folders / "new")
-    assert fakes.calls["train_model"][1] == {
+    assert fakes.calls["write_trained"][1] == {
         "policy": "layout",
         "preset": "small",
         "checkpoints": None,

@@ -12,8 +12,9 @@ from analysis import Observations, compute_lift
 from benchmarks.fidelity.predictors import Prediction
 from benchmarks.fidelity.worlds import compare_profit, decide_profit, expect_profit
 from layouts import Store
-from models import ShopperModel, fit_model
+from models import ShopperModel
 from scenarios.model_error import estimate_error
+from scenarios.training import train
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -81,7 +82,7 @@ def fit_policy(
     is_place_bound: bool = False,
 ) -> SimulatedLift:
     """Fit a shopper model that walks by one of the product's policies."""
-    model = fit_model(store, observations, policy=policy, preset=preset, rng=rng)
+    model = train(store, observations, policy=policy, preset=preset, rng=rng)
     return SimulatedLift(model, is_place_bound)
 
 

@@ -15,7 +15,7 @@ from benchmarks.fidelity.predictors import Fitted, Prediction
 from benchmarks.fidelity.predictors._simulated import N_SIMULATED, SEED
 from benchmarks.fidelity.worlds import compare_profit, expect_profit
 from layouts import ConfigError, Store
-from models import fit_model
+from scenarios.training import train
 
 IS_SLOW = True  # a fit for each edit
 POLICY = "nearest"
@@ -34,7 +34,7 @@ class Refit:
         """Compare the levels that the two models give."""
         edit = next(edit for edit in self.case.edits if edit.store is variant)
         observed, rng = self.case.observe_variant(edit), np.random.default_rng(self.seed)
-        model = fit_model(variant, observed, policy=POLICY, rng=rng)
+        model = train(variant, observed, policy=POLICY, rng=rng)
         mean, se = compare_profit(self.profit_before, expect_profit(model, variant, N_SIMULATED, SEED))
         return Prediction(mean, mean - Z_95 * se, mean + Z_95 * se)
 
@@ -52,5 +52,5 @@ def fit_case(case: Case, rng: np.random.Generator) -> Fitted:
             f"{case.name}: its edited layouts were not observed; refit_on_B is for generated worlds"
         )
     seed = int(rng.integers(2**31))
-    model = fit_model(case.store, case.observations, policy=POLICY, rng=np.random.default_rng(seed))
+    model = train(case.store, case.observations, policy=POLICY, rng=np.random.default_rng(seed))
     return Refit(case, expect_profit(model, case.store, N_SIMULATED, SEED), seed)
