@@ -128,7 +128,8 @@ def test_a_place_of_habit_is_chosen_more_often(policy, corner_shop):
     view = view_layout(corner_shop)
     xy, sku_ids = describe_places(corner_shop)
     weight = np.where(np.arange(view.n_zones) == 5, 2.0, 0.0)
-    used_to = LayoutPolicy(policy.network, CODER, Habits(xy, sku_ids, weight, leaving=0.0))
+    habits = Habits(xy, sku_ids, weight, 0.0, n_stops=np.zeros(len(xy), dtype=np.int64), n_visits=0)
+    used_to = LayoutPolicy(policy.network, CODER, habits)
     states, draws = draw_states(view, 2000), draw_luck(view, 2000)
     before, after = (of.decide(states, view, draws).zone for of in (policy, used_to))
     assert ((after == before) | (after == 5)).all()  # nobody changes their mind for another place
@@ -138,9 +139,11 @@ def test_a_place_of_habit_is_chosen_more_often(policy, corner_shop):
 def test_habits_are_saved_and_loaded(policy, corner_shop, tmp_path):
     xy, sku_ids = describe_places(corner_shop)
     weight = np.linspace(-1.0, 1.0, len(xy))
-    LayoutPolicy(policy.network, CODER, Habits(xy, sku_ids, weight, leaving=0.5)).save_pretrained(tmp_path)
+    habits = Habits(xy, sku_ids, weight, 0.5, n_stops=np.arange(len(xy)), n_visits=7)
+    LayoutPolicy(policy.network, CODER, habits).save_pretrained(tmp_path)
     loaded = LayoutPolicy.from_pretrained(tmp_path).habits
     assert loaded is not None
+    assert loaded.to_dict() == habits.to_dict()
     assert loaded.weigh(corner_shop).tolist() == np.append(weight, 0.5).astype(np.float32).tolist()
 
 
