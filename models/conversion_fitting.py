@@ -56,6 +56,7 @@ LOG_FURTHER_UNPLANNED = torch.tensor(-4.0)
 # Next to nobody in a generated town does; it is what stops that were read wrongly make of it.
 LOG_PASSED_OVER = -4.0
 LEAST_FOUND = 1e-4  # chance to have met goods where they were not to be seen: real ways are not the shortest
+TOO_FAR = 1e12  # loss [nats] of parameters for which it cannot be computed
 N_TURNS = 5  # of drawing what was planned and fitting to it
 N_FIRST_ITERATIONS, N_ITERATIONS = 150, 60  # of L-BFGS
 
@@ -232,7 +233,10 @@ def _maximise(model: ConversionModel, data: PurchaseData, priors: Priors, n_iter
         optimizer.zero_grad()
         loss = compute_negative_log_likelihood(model, data) + compute_penalty(model, priors)
         loss.backward()
-        return loss.item()
+        if is_finite(loss) and all(is_finite(p.grad) for p in parameters if p.grad is not None):
+            return loss.item()
+        optimizer.zero_grad()  # a first step along a new direction may go too far: the line search turns back
+        return TOO_FAR
 
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)  # several add up gradients in any order, and L-BFGS makes much of the last bit
@@ -240,6 +244,11 @@ def _maximise(model: ConversionModel, data: PurchaseData, priors: Priors, n_iter
         optimizer.step(compute_loss)
     finally:
         torch.set_num_threads(n_threads)
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether all of them are."""
+    return bool(torch.isfinite(values).all())
 
 
 def compute_penalty(model: ConversionModel, priors: Priors) -> Tensor:

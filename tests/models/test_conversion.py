@@ -13,10 +13,16 @@ from models import (
     ShopperModel,
     build_reference_model,
     compute_exposures,
+    conversion_fitting,
     view_layout,
 )
 from models.conversion import MAX_UNITS
-from models.conversion_fitting import count_unplanned_units, estimate_planned_share, fit_conversion
+from models.conversion_fitting import (
+    count_unplanned_units,
+    estimate_planned_share,
+    fit_conversion,
+    publish_priors,
+)
 from models.placement import PRIORS, compute_placement_features, compute_velocity_share
 from models.reference import ReferenceBehaviour, ReferenceConversion
 from models.vocabulary import AttributeCoder
@@ -186,6 +192,21 @@ def test_fitting_is_repeatable_to_the_bit(supermarket):
 
     first, second = fit(), fit()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_search_that_goes_too_far_turns_back(tiny_store, monkeypatch):
+    """With few visits a trial step came to where the likelihood is no number, and never back."""
+    model = make_conversion(tiny_store)
+
+    def steep_until_it_breaks(model, data):
+        level = model.hazard_level
+        return torch.where(level < 3.0, -1e4 * level, torch.nan)
+
+    monkeypatch.setattr(conversion_fitting, "compute_negative_log_likelihood", steep_until_it_breaks)
+    before = model.hazard_level.item()
+    conversion_fitting._maximise(model, None, publish_priors(model), 20)
+    assert before < model.hazard_level.item() < 3.0
+    assert all(torch.isfinite(values).all() for values in model.parameters())
 
 
 def test_units_of_what_was_unplanned_are_counted_by_shopper_and_category(tiny_store):
