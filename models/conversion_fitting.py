@@ -233,7 +233,7 @@ def _maximise(model: ConversionModel, data: PurchaseData, priors: Priors, n_iter
         optimizer.zero_grad()
         loss = compute_negative_log_likelihood(model, data) + compute_penalty(model, priors)
         loss.backward()
-        if is_finite(loss) and all(is_finite(p.grad) for p in parameters if p.grad is not None):
+        if _is_finite(loss) and all(_is_finite(p.grad) for p in parameters if p.grad is not None):
             return loss.item()
         optimizer.zero_grad()  # a first step along a new direction may go too far: the line search turns back
         return TOO_FAR
@@ -246,7 +246,7 @@ def _maximise(model: ConversionModel, data: PurchaseData, priors: Priors, n_iter
         torch.set_num_threads(n_threads)
 
 
-def is_finite(values: Tensor) -> bool:
+def _is_finite(values: Tensor) -> bool:
     """Whether all of them are."""
     return bool(torch.isfinite(values).all())
 

@@ -16,7 +16,7 @@ from models import (
     conversion_fitting,
     view_layout,
 )
-from models.conversion import MAX_UNITS
+from models.conversion import MAX_UNITS, PLANNED_AT_FIRST
 from models.conversion_fitting import (
     count_unplanned_units,
     estimate_planned_share,
@@ -179,19 +179,30 @@ def test_planned_shares_are_calibrated_one_by_one(lived, supermarket):
         assert was_planned[called].mean() == pytest.approx(share[called].mean(), abs=0.1)
 
 
-def test_fitting_is_repeatable_to_the_bit(supermarket):
+@pytest.fixture(scope="module")
+def fit_few(supermarket):
+    """Fit a model to a hundred and fifty journeys."""
     plans = plan(draw_truth(supermarket, 0.05), supermarket, 150)
     journeys = encode_itineraries(plans, {"mission": np.full(150, "fill-in", dtype=object)})
     coder = AttributeCoder.fit(journeys.attributes)
 
-    def fit():
+    def fit(**options):
         model = ConversionModel(supermarket.categories, tuple(supermarket.sku_index), coder)
         return fit_conversion(
-            model, journeys, supermarket, rng=np.random.default_rng(8), n_turns=2
+            model, journeys, supermarket, rng=np.random.default_rng(8), n_turns=2, **options
         ).state_dict()
 
-    first, second = fit(), fit()
+    return fit
+
+
+def test_fitting_is_repeatable_to_the_bit(fit_few):
+    first, second = fit_few(), fit_few()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_where_order_is_not_heeded_what_was_met_first_tells_nothing(fit_few):
+    assert fit_few(heeds_order=False)["planned_at_first"].item() == pytest.approx(PLANNED_AT_FIRST, abs=1e-3)
+    assert abs(fit_few()["planned_at_first"].item() - PLANNED_AT_FIRST) > 0.02
 
 
 def test_a_search_that_goes_too_far_turns_back(tiny_store, monkeypatch):
