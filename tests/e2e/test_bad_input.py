@@ -130,11 +130,11 @@ MODEL_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "config of another program": (
         lambda m: (m / "config.json").write_text('{"model_type": "gpt2", "n_embd": 768}'),
-        "config.json: no model of ours; this version reads format 5",
+        f"config.json: no model of ours; this version reads format {FORMAT}",
     ),
     "a later format": (
         lambda m: edit_config(m, format=99),
-        "config.json: model format 99; this version reads format 5",
+        f"config.json: model format 99; this version reads format {FORMAT}",
     ),
     "text for arrivals": (lambda m: edit_config(m, shoppers_per_day="many"), "a wrong shoppers_per_day"),
     "too few hours": (lambda m: edit_config(m, hourly_share=[1.0]), "a wrong hourly_share"),
