@@ -18,6 +18,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from models.shopper_model import FORMAT
+
 Refuses = Callable[..., str]
 Storesim = Callable[..., Any]
 SHORT = ("--shoppers", 30, "--replications", 2, "--tracks", "none")
