@@ -11,6 +11,7 @@ from models.conversion import ConversionModel
 from models.encoding import MAX_STOPS, EncodedJourneys, compute_exposures, encode_journeys
 from models.finetuning import finetune_model, take_sessions
 from models.gpt2_pointer import GPT2Pointer, PointerConfig
+from models.habits import Habits
 from models.layout_policy import LayoutPolicy
 from models.layout_view import LayoutView, view_layout
 from models.needs import BasketBank, Baskets, Needs
@@ -48,6 +49,7 @@ __all__ = [
     "EncodedJourneys",
     "FinetuningConfig",
     "GPT2Pointer",
+    "Habits",
     "LayoutPolicy",
     "LayoutView",
     "Match",

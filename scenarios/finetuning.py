@@ -24,6 +24,7 @@ from models import (
     VelocityNeeds,
     expect_wanted,
     finetune_model,
+    take_sessions,
 )
 from scenarios.rehearsal import rehearse
 from simulator import Luck, draw_population, plan_itineraries
@@ -59,7 +60,8 @@ def finetune(
     """
     rng = np.random.default_rng(seed)
     model = finetune_model(prior, store, observations, n_sessions=n_sessions, rng=rng, config=config)
-    return calibrate_lists(rehearse(model, store, seed=seed), store, seed=seed)
+    same = take_sessions(observations, n_sessions, np.random.default_rng(seed))
+    return calibrate_lists(rehearse(model, store, same, seed=seed), store, seed=seed)
 
 
 def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> ShopperModel:

@@ -32,7 +32,7 @@ def train(
         min_journeys=min_journeys,
         rng=rng,
     )
-    return rehearse(model, store, seed=int(rng.integers(2**31)))
+    return rehearse(model, store, observations, seed=int(rng.integers(2**31)))
 
 
 def write_trained(

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from analysis import (
     FloorChecks,
-    MeasurementConfig,
     Observations,
     SessionSample,
     Validation,
@@ -27,18 +26,16 @@ from analysis import (
     clean_tracks,
     compare_samples,
     estimate_measurement,
-    move_to_walkable,
-    observe,
     sample_sessions,
     summarise_calibration,
     write_table,
 )
 from layouts import Store, save_store, write_text, writing_folder
 from models import ShopperModel
+from scenarios.measured_days import measure_day, without_noise
 from scenarios.monte_carlo import VERSIONS_OF, RunConfig, simulate_replication
 from scenarios.validation_data import VALIDATION_MARKER, VALIDATION_PARTS
 from scenarios.validation_figures import mean_seconds, save_figures
-from simulator import ReplicationTables
 
 ESTIMATED = "estimated from the observations"
 NOT_NEEDED = "none: the policy learned its positions from measured ones"
@@ -147,7 +144,7 @@ def validate(
     observed = sample_sessions(observations, journeys, positions, store)
     is_measured = bool(getattr(model.policy, "measured", False))
     measurement = estimate_measurement(observations, positions, store)
-    measurement = _without_noise(measurement) if is_measured else measurement
+    measurement = without_noise(measurement) if is_measured else measurement
     config = RunConfig(
         n_shoppers=n_shoppers or observed.n, n_replications=n_replications, seed=seed, tracks="all"
     )
@@ -158,7 +155,8 @@ def validate(
             tables = simulate_replication(store, model, replication, config)
             checks += check_floor(tables.tracks, store)
             rng = np.random.default_rng(luck[replication])
-            simulated.append(_measure(tables, store, measurement, rng, is_measured=is_measured))
+            day = measure_day(tables, store, measurement, rng, is_measured=is_measured)
+            simulated.append(sample_sessions(day.observations, day.journeys, day.positions, store))
     tables_of_both = compare_samples(observed, simulated, store, np.random.default_rng(floors))
     source = NOT_NEEDED if is_measured else ESTIMATED
     result = _describe(store, model, config, observed.n, checks) | {
@@ -168,42 +166,6 @@ def validate(
     return ValidationResult(
         result=result, tables=tables_of_both, store=store, observed=observed, simulated=tuple(simulated)
     )
-
-
-def _measure(
-    tables: ReplicationTables,
-    store: Store,
-    measurement: MeasurementConfig,
-    rng: np.random.Generator,
-    *,
-    is_measured: bool,
-) -> SessionSample:
-    """Turn what happened into what would have been observed of it."""
-    seen = observe(tables.tracks, tables.receipts, tables.sessions, store, rng, measurement)
-    positions = _take_as_clean(seen.tracks, store) if is_measured else clean_tracks(seen.tracks, store)
-    journeys = build_journeys(seen, store, positions=positions)
-    return sample_sessions(seen, journeys, positions, store)
-
-
-def _without_noise(measurement: MeasurementConfig) -> MeasurementConfig:
-    """Every position, every second, as it is; receipts and attributes are lost as before."""
-    return replace(
-        measurement,
-        noise_sd_m=0.0,
-        outlier_share=0.0,
-        gaps_per_hour=0.0,
-        truncated_share=0.0,
-        min_interval_s=1.0,
-        max_interval_s=1.0,
-    )
-
-
-def _take_as_clean(tracks: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """Give fixes of every second the columns of `clean_tracks`; only what is off the floor is moved."""
-    start = tracks.groupby("session_id", observed=True)["t"].transform("first")
-    xy = move_to_walkable(tracks[["x", "y"]].to_numpy(dtype="float64"), store)
-    t_s = ((tracks["t"] - start).dt.total_seconds()).round().astype("int64")
-    return pd.DataFrame({"session_id": tracks["session_id"], "t_s": t_s, "x": xy[:, 0], "y": xy[:, 1]})
 
 
 def _describe(
