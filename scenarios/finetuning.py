@@ -60,8 +60,8 @@ def finetune(
     """
     rng = np.random.default_rng(seed)
     model = finetune_model(prior, store, observations, n_sessions=n_sessions, rng=rng, config=config)
-    same = take_sessions(observations, n_sessions, np.random.default_rng(seed))
-    return calibrate_lists(rehearse(model, store, same, seed=seed), store, seed=seed)
+    seen = take_sessions(observations, n_sessions, np.random.default_rng(seed))  # the same ones
+    return calibrate_lists(rehearse(model, store, seen, seed=seed), store, seed=seed)
 
 
 def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> ShopperModel:
