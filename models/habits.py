@@ -45,9 +45,10 @@ class Habits:
     leaving
         Added to that of leaving.
     n_stops
-        Observed stops at each, those for unplanned purchases taken out, shape (n,).
+        Stops at each that people are to decide on, shape (n,): observed ones, those for unplanned purchases
+        taken out; after rehearsal so many that all stops are seen where observed ones were.
     n_visits
-        On which they were observed.
+        On how many visits.
     """
 
     xy: NDArray[np.float64]

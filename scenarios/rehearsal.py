@@ -104,14 +104,15 @@ def aim_at_seen(
     lived = np.bincount(day.visits["zone_id"].map(store.zone_index), minlength=store.n_zones)
     found = (_count_visits(measured, store) * N_MEASURED + FOUND_STOPS) / (lived + FOUND_STOPS)
 
-    luck = Luck(seed, 2 * N_ROUNDS)
+    luck, known = Luck(seed, 2 * N_ROUNDS), _habits_of(model).n_stops
     every, _ = count_stops(model, store, luck, buyers_alone=False)
     by_buyers, _ = count_stops(without_impulses(model), store, luck)
+    if not observed.any() or not by_buyers.any():
+        return known
     true = observed / found
     true *= every.sum() / true.sum()
     aim = np.maximum(true - (every - by_buyers), LEAST_DECIDED * by_buyers)
-    total = _habits_of(model).n_stops.sum()
-    return (aim * (total / aim.sum())).round().astype(np.int64)
+    return (aim * (known.sum() / aim.sum())).round().astype(np.int64)
 
 
 def _count_visits(journeys: Journeys, store: Store) -> NDArray[np.float64]:

@@ -119,3 +119,11 @@ def test_who_has_no_habits_does_not_rehearse(model, observations, shop):
     assert rehearse(other, shop, observations) is other
     untaught = replace(model, policy=LayoutPolicy(make_willing_network(), CODER))
     assert rehearse(untaught, shop, observations) is untaught
+
+
+def test_who_stops_nowhere_keeps_the_first_aim(model, observations, shop, monkeypatch):
+    monkeypatch.setattr(
+        rehearsal, "count_stops", lambda *_, **__: (np.zeros(shop.n_zones, dtype=np.int64), 1)
+    )
+    aim = rehearsal.aim_at_seen(model, shop, observations, seed=3)
+    assert (aim == model.policy.habits.n_stops).all()
