@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 
 import networkx as nx
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from layouts.arrays import FloatArray, IntArray, lock
@@ -12,6 +13,12 @@ from layouts.cells import SHARED_STORES, CellGrid, build_grid, build_lattice, fi
 from layouts.space import Plan
 
 NO_CELL = -1
+N_NEIGHBOURS = 8  # cells that one can step to where nothing is in the way
+# Which of the shortest ways people take: a step beside a shelf or wall counts for so much more, and every step
+# for so much more or less. So little that no way becomes longer; twice as much for the shelves as for chance is
+# an assumption, docs/validation.md says what it does.
+SHELF_SIDE = 2e-5
+UNEVENNESS = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,7 @@ class WalkGraph:
     n_checkouts: int
     n_exits: int
     _routes: dict[int, tuple[FloatArray, IntArray]] = field(default_factory=dict, repr=False)
+    _walked: dict[int, IntArray] = field(default_factory=dict, repr=False)
 
     @property
     def n_places(self) -> int:
@@ -83,8 +91,21 @@ class WalkGraph:
         return self._route(target)[0]
 
     def next_cells_to(self, target: int) -> IntArray:
-        """Cell that follows each cell on its way to `target`, shape (n_cells,); -1 at the target itself."""
+        """Cell that follows each cell on a shortest way to `target`, shape (n_cells,); -1 at the target."""
         return self._route(target)[1]
+
+    def next_cells_walked_to(self, target: int) -> IntArray:
+        """Cell that follows each cell on the way that people take to `target`, shape (n_cells,).
+
+        It is a shortest one too, but of the many that are as short another for each target, and in the middle
+        of an aisle rather than along its shelves. -1 at the target.
+        """
+        target = int(target)
+        if target not in self._walked:
+            steps = self._uneven_steps(target)
+            _, before = dijkstra(steps, directed=True, indices=target, return_predecessors=True)
+            self._walked[target] = lock(np.where(before < 0, NO_CELL, before).astype(np.int32))
+        return self._walked[target]
 
     def distance_m(self, source: int, target: int) -> float:
         """Compute the walking distance between two cells [m]; infinite if there is no way."""
@@ -98,7 +119,20 @@ class WalkGraph:
         ValueError
             If no path exists, which a validated store rules out.
         """
-        follow = self.next_cells_to(target)
+        return self._follow(self.next_cells_to(target), source, target)
+
+    def walked_path(self, source: int, target: int) -> IntArray:
+        """Cells of the way that people take, both ends included; always the same one.
+
+        Raises
+        ------
+        ValueError
+            If no path exists, which a validated store rules out.
+        """
+        return self._follow(self.next_cells_walked_to(target), source, target)
+
+    @staticmethod
+    def _follow(follow: IntArray, source: int, target: int) -> IntArray:
         cells = [int(source)]
         while cells[-1] != target:
             following = int(follow[cells[-1]])
@@ -126,6 +160,22 @@ class WalkGraph:
             follow = np.where(before < 0, NO_CELL, before).astype(np.int32)
             self._routes[target] = lock(metres.astype(np.float32)), lock(follow)
         return self._routes[target]
+
+    @cached_property
+    def _cell_metres(self) -> FloatArray:
+        """What a metre in each cell counts for: more beside what cannot be walked on, shape (n_cells,)."""
+        n_steps = np.diff(self.grid.lattice.steps.indptr)
+        return np.where(n_steps < N_NEIGHBOURS, 1.0 + SHELF_SIDE, 1.0)
+
+    def _uneven_steps(self, target: int) -> csr_array:
+        """Steps as those who walk to `target` count them: a fixed unevenness of the floor for each target."""
+        steps, walkable = self.grid.lattice.steps, self.grid.walkable
+        row_and_column = np.argwhere(walkable)[target]
+        bumps = np.random.default_rng(row_and_column.tolist()).standard_exponential(walkable.shape)[walkable]
+        metres = self._cell_metres * (1.0 + UNEVENNESS * bumps)
+        here = np.repeat(np.arange(len(metres)), np.diff(steps.indptr))
+        counted = steps.data * (metres[here] + metres[steps.indices]) / 2.0
+        return csr_array((counted, steps.indices, steps.indptr), shape=steps.shape)
 
 
 @lru_cache(maxsize=SHARED_STORES)

@@ -74,7 +74,7 @@ class Itineraries:
     way_cells, way_offsets
         Cells that are passed on the way, leg after leg, and the first row of each leg, shape (n_stops +
         n_shoppers + 1,): leg s + i leads shopper i to stop s, the one after their last stop to the tills or
-        out. Without them every leg is the shortest walk.
+        out. Without them every leg is a shortest walk.
     unplanned_profit
         Expected profit of what each shopper buys unplanned, given their way, shape (n_shoppers,) [currency]:
         it varies less than what is drawn. None where nobody knows it.

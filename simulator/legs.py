@@ -1,4 +1,4 @@
-"""Walks along the shortest paths of the walk graph, planned for a whole cohort at once."""
+"""Walks along the ways of the walk graph, planned for a whole cohort at once."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def compute_legs(
     via: IntArray | None = None,
     via_offsets: IntArray | None = None,
 ) -> Legs:
-    """Find the shortest paths from cells to cells, all at once; the same as ``store.walks.path`` gives.
+    """Find the ways from cells to cells, all at once; the same as ``store.walks.walked_path`` gives.
 
     Parameters
     ----------
@@ -128,10 +128,10 @@ def compute_legs(
         Cells to be passed on the way, leg after leg, and the first row of each leg, shape (n_legs + 1,).
     """
     if via is None or via_offsets is None or len(via) == 0:
-        return _compute_shortest(store, sources, targets)
+        return _compute_walked(store, sources, targets)
     starts = np.insert(via, via_offsets[:-1], sources)
     ends = np.insert(via, via_offsets[1:], targets)
-    parts = _compute_shortest(store, starts, ends)
+    parts = _compute_walked(store, starts, ends)
     first_part = via_offsets + np.arange(len(via_offsets))  # parts of each leg: one more than cells to pass
     is_joint = np.zeros(len(parts.cells), dtype=bool)  # a part starts where the one before it ended
     is_joint[parts.offsets[:-1]] = True
@@ -141,7 +141,7 @@ def compute_legs(
     return Legs(cells, compute_metres(store, cells, offsets), offsets)
 
 
-def _compute_shortest(store: Store, sources: IntArray, targets: IntArray) -> Legs:
+def _compute_walked(store: Store, sources: IntArray, targets: IntArray) -> Legs:
     n_legs = len(sources)
     legs, cells, ranks = (
         [np.arange(n_legs)],
@@ -153,7 +153,7 @@ def _compute_shortest(store: Store, sources: IntArray, targets: IntArray) -> Leg
     starts = np.append(starts, n_legs)
     for first in range(0, len(ends), _TARGETS_AT_ONCE):
         some = ends[first : first + _TARGETS_AT_ONCE]
-        follow = np.stack([store.walks.next_cells_to(int(end)) for end in some])  # (n_targets, n_cells)
+        follow = np.stack([store.walks.next_cells_walked_to(int(end)) for end in some])  # (n_targets, n_cells)
         leg = order[starts[first] : starts[first + len(some)]]
         row = np.searchsorted(some, targets[leg])
         cell, rank = cells[0][leg], 0

@@ -287,14 +287,14 @@ class StoreModel(mesa.Model):
         return self.legs.cells[rows], self.legs.metres[rows]
 
     def path(self, source: int, target: int) -> tuple[IntArray, FloatArray]:
-        """Cells of the shortest path between two cells and the way to each [m]; kept for the next to ask."""
+        """Cells of the way between two cells and the way to each [m]; kept for the next to ask."""
         if (source, target) not in self._paths:
-            cells = self.store.walks.path(source, target)
+            cells = self.store.walks.walked_path(source, target)
             self._paths[source, target] = cells, compute_metres(self.store, cells, np.array([0, len(cells)]))
         return self._paths[source, target]
 
     def find_paths(self, sources: IntArray, targets: IntArray) -> None:
-        """Find the shortest paths between pairs of cells, all at once, for :meth:`path` to give them."""
+        """Find the ways between pairs of cells, all at once, for :meth:`path` to give them."""
         legs = compute_legs(self.store, sources, targets)
         for index, ends in enumerate(zip(sources.tolist(), targets.tolist(), strict=True)):
             rows = slice(legs.offsets[index], legs.offsets[index + 1])

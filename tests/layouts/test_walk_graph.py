@@ -41,6 +41,33 @@ def test_paths_between_all_places_are_made_of_steps(store: Store) -> None:
             assert metres.sum() == pytest.approx(walks.distance_m(source, target), rel=1e-5)
 
 
+def test_ways_that_people_take_are_shortest_paths_too(store: Store) -> None:
+    walks = store.walks
+    steps = store.grid.lattice.steps.toarray()
+    for target in walks.place_cell[::3]:
+        for source in walks.place_cell[:: max(1, walks.n_places // 8)]:
+            path = walks.walked_path(source, target)
+            assert (path[0], path[-1]) == (source, target)
+            metres = steps[path[:-1], path[1:]]
+            assert (metres > 0).all()
+            assert metres.sum() == pytest.approx(walks.distance_m(source, target), rel=1e-5)
+
+
+def test_ways_to_the_cells_of_a_zone_are_spread_and_keep_off_the_shelves() -> None:
+    store = bundled_store("supermarket")
+    walks = store.walks
+    beside = np.diff(store.grid.lattice.steps.indptr) < 8
+    door = int(walks.place_cell[walks.entrance_places.start])
+    targets = np.concatenate(walks.zone_cells)
+    walked, plain = (
+        np.bincount(np.concatenate([path(door, target) for target in targets]), minlength=len(beside))
+        for path in (walks.walked_path, walks.path)
+    )
+    assert walked @ beside / walked.sum() < 0.8 * (plain @ beside / plain.sum())
+    n_even = [counts.sum() ** 2 / (counts**2).sum() for counts in (walked, plain)]
+    assert n_even[0] > 1.2 * n_even[1]
+
+
 def test_every_place_can_be_reached_from_every_other(store: Store) -> None:
     distance_m = store.walks.place_distance_m
     assert np.isfinite(distance_m).all()

@@ -103,7 +103,7 @@ def test_legs_by_way_of_cells_join_without_a_seam(shop):
     assert len(legs) == 5
     for leg in range(5):
         knots = [ends[0, leg], *via[offsets[leg] : offsets[leg + 1]], ends[1, leg]]
-        parts = [shop.walks.path(int(a), int(b)) for a, b in pairwise(knots)]
+        parts = [shop.walks.walked_path(int(a), int(b)) for a, b in pairwise(knots)]
         expected = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
         rows = slice(legs.offsets[leg], legs.offsets[leg + 1])
         assert np.array_equal(legs.cells[rows], expected)

@@ -12,7 +12,7 @@ def test_legs_equal_the_walk_graphs_paths(tiny_store: Store) -> None:
     legs = compute_legs(tiny_store, sources, targets)
     for leg, (source, target) in enumerate(zip(sources, targets, strict=True)):
         rows = slice(legs.offsets[leg], legs.offsets[leg + 1])
-        assert np.array_equal(legs.cells[rows], tiny_store.walks.path(int(source), int(target)))
+        assert np.array_equal(legs.cells[rows], tiny_store.walks.walked_path(int(source), int(target)))
     expected = [tiny_store.walks.distance_m(s, t) for s, t in zip(sources, targets, strict=True)]
     assert np.allclose(legs.length_m, expected, atol=1e-5)
 
