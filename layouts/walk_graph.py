@@ -1,10 +1,12 @@
 """Walking distances and paths over the legal steps between cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import networkx as nx
 import numpy as np
+import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
@@ -14,9 +16,9 @@ from layouts.space import Plan
 
 NO_CELL = -1
 N_NEIGHBOURS = 8  # cells that one can step to where nothing is in the way
-# Which of the shortest ways people take: a step beside a shelf or wall counts for so much more, and every step
-# for so much more or less. So little that no way becomes longer; twice as much for the shelves as for chance is
-# an assumption, docs/validation.md says what it does.
+# Which of the shortest ways people take: steps beside a shelf or wall count for so much more, and every step
+# for so much more or less. So little that no way becomes longer; twice as much for shelves as for chance is
+# an assumption; docs/validation.md says what it does.
 SHELF_SIDE = 2e-5
 UNEVENNESS = 1e-5
 
@@ -38,6 +40,9 @@ class WalkGraph:
         Cells of each zone, the standing cell (nearest to the centroid) first.
     n_zones, n_entrances, n_checkouts, n_exits
         How many places of each kind there are.
+    seen_xy
+        Where somebody who stands on a cell is seen [m], shape (n_cells, 2): in its middle, or at the door,
+        till or exit that lies in it.
     """
 
     grid: CellGrid
@@ -47,6 +52,7 @@ class WalkGraph:
     n_entrances: int
     n_checkouts: int
     n_exits: int
+    seen_xy: FloatArray
     _routes: dict[int, tuple[FloatArray, IntArray]] = field(default_factory=dict, repr=False)
     _walked: dict[int, IntArray] = field(default_factory=dict, repr=False)
 
@@ -193,7 +199,23 @@ def build_walks(plan: Plan) -> WalkGraph:
         n_entrances=len(spots[0]),
         n_checkouts=len(spots[1]),
         n_exits=len(spots[2]),
+        seen_xy=_place_points(plan, grid, [(cells, points[kind]) for kind, cells in enumerate(spots)]),
     )
+
+
+def _place_points(plan: Plan, grid: CellGrid, spots: Sequence[tuple[IntArray, FloatArray]]) -> FloatArray:
+    """Middles of the cells; of those with a point the point, if every step from there stays on the floor."""
+    seen_xy, steps, solid = np.array(grid.xy, dtype=float), grid.lattice.steps, plan.space.solid
+    for cells, points in spots:
+        for cell, point in zip(cells.tolist(), np.asarray(points, dtype=float), strict=True):
+            if cell == NO_CELL or np.abs(point - grid.xy[cell]).max() > grid.cell_m / 2:
+                continue
+            around = steps.indices[steps.indptr[cell] : steps.indptr[cell + 1]]
+            ends = np.concatenate([grid.xy[[cell]], grid.xy[around], seen_xy[around]])
+            lines = shapely.linestrings(np.stack([np.broadcast_to(point, ends.shape), ends], axis=1))
+            if not shapely.intersects(solid, lines).any():
+                seen_xy[cell] = point
+    return lock(seen_xy)
 
 
 @lru_cache(maxsize=SHARED_STORES)

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, softmax
 
-from analysis import Journeys, Observations, build_journeys, clean_tracks
+from analysis import Journeys, Observations, build_journeys, clean_tracks, estimate_measurement
 from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
 from models.conversion_fitting import estimate_planned_share
@@ -35,7 +35,13 @@ from models.policy import Policy
 from models.policy_training import TrainingStore
 from models.shopper_model import Pace, ShopperModel
 from models.standing import fit_standing
-from models.store_profile import count_hourly_share, count_shoppers_per_day, describe_knowledge, fit_pace
+from models.store_profile import (
+    count_hourly_share,
+    count_shoppers_per_day,
+    describe_knowledge,
+    fit_door_pause,
+    fit_pace,
+)
 from models.velocity_needs import (
     PLANNED_SHARE,
     UNITS_PER_LINE,
@@ -142,12 +148,14 @@ def finetune_model(
             bank_share=encoded.n / (encoded.n + BANK_VISITS),
         )
 
+    noise_m = estimate_measurement(chosen, positions, store).noise_sd_m
+    pace = fit_door_pause(positions, store, fit_pace(encoded, planned_share, store))
     return ShopperModel(
         name=f"{prior.name}-{store.name}",
         needs=make_needs(planned_share),
         policy=policy,
         conversion=conversion,
-        pace=_blend_pace(prior.pace, fit_pace(encoded, planned_share, store), encoded.n),
+        pace=_blend_pace(prior.pace, pace, encoded.n),
         hourly_share=_blend_hours(prior, journeys.sessions["entry_ts"]),
         shoppers_per_day=count_shoppers_per_day(observations.tracks.groupby("session_id")["t"].min()),
         knowledge=describe_knowledge(
@@ -172,7 +180,7 @@ def finetune_model(
             rng=rng,
             n=n_hypotheses,
         ),
-        standing=fit_standing(store, journeys, positions, prior=prior.standing),
+        standing=fit_standing(store, journeys, positions, noise_m=noise_m, prior=prior.standing),
     )
 
 

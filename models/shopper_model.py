@@ -21,7 +21,7 @@ from models.standing import StandingPlaces
 from models.storage import CONFIG_FILE, read_config, reading_part, write_config
 from models.velocity_needs import load_needs
 
-FORMAT = 6  # of the model folder
+FORMAT = 7  # of the model folder
 
 
 class Conversion(Protocol):
@@ -64,13 +64,15 @@ class Pace:
     """How fast shoppers are: speed on the shortest walk [m/s], stops for unplanned purchases [s]; log-normal.
 
     The speed is that of the walk between stops as the crow walks, so it holds the detours of real people as
-    well.
+    well. Before they walk they stand at the door for a while: its median [s], 0 if nobody does.
     """
 
     speed_log_mean: float = 0.0
     speed_log_sd: float = 0.2
     impulse_dwell_log_mean: float = 2.3
     impulse_dwell_log_sd: float = 0.6
+    door_median_s: float = 0.0
+    door_log_sd: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

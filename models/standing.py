@@ -27,6 +27,7 @@ BIN_M, N_BINS = 0.25, 8  # of the distance to the shelf
 STOPS_OF_DISTANCE = 20.0  # what the distance to the shelf counts for, in stops at the place
 EVEN_STOPS = 50.0  # what standing anywhere alike counts for, in stops of all zones
 LEAST_SHARE = 0.002  # of a place's stops; cells with less are left out
+N_SHARPENINGS = 30  # more of them take luck for detail
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,7 @@ def fit_standing(
     journeys: Journeys,
     positions: pd.DataFrame,
     *,
+    noise_m: float,
     prior: StandingPlaces | None = None,
 ) -> StandingPlaces:
     """Learn where people stand.
@@ -147,24 +149,30 @@ def fit_standing(
         Gives the stops.
     positions
         Cleaned, `session_id, t_s, x, y`.
+    noise_m
+        Of the positions, standard deviation on each axis [m]. It is taken out: a simulated track is given it
+        once more.
     prior
         Of another store, whose distances to shelves stand in for few stops.
     """
-    zone, cell = _find_standing(store, journeys, positions)
-    n_stops = np.zeros((store.n_zones, store.grid.n_cells))
-    np.add.at(n_stops, (zone, cell), 1.0)
-    by_distance = _compare_distances(store, n_stops, prior)
-    places, cells, shares = [], [], []
+    seconds, n_stops = _count_seconds(store, journeys, positions)
+    stood = np.zeros_like(seconds)  # stops by place and cell
+    for place in np.flatnonzero(n_stops):
+        cells = np.union1d(store.walks.zone_cells[place], np.flatnonzero(seconds[place]))
+        share = _sharpen(seconds[place, cells], store.grid.xy[cells], noise_m)
+        stood[place, cells] = n_stops[place] * share
+    by_distance = _compare_distances(store, stood, prior)
+    places, cells_of, shares = [], [], []
     for place, own in enumerate(store.walks.zone_cells):
-        if not n_stops[place].any() or not len(own):
+        if not n_stops[place] or not len(own):
             continue
         plain = by_distance[_bin_distances(store, place, own)]
-        share = n_stops[place].copy()
+        share = stood[place].copy()
         share[own] += STOPS_OF_DISTANCE * plain / plain.sum()
         share /= share.sum()
         kept = np.flatnonzero(share >= LEAST_SHARE)
         places.append(np.full(len(kept), place))
-        cells.append(kept)
+        cells_of.append(kept)
         shares.append(share[kept] / share[kept].sum())
     xy, sku_ids = describe_places(store)
     none = [np.zeros(0, dtype=np.int64)]
@@ -172,18 +180,18 @@ def fit_standing(
         xy=xy,
         sku_ids=sku_ids,
         place=np.concatenate(places or none),
-        cell_xy=store.grid.xy[np.concatenate(cells or none)].astype(float),
+        cell_xy=store.grid.xy[np.concatenate(cells_of or none)].astype(float),
         share=np.concatenate(shares or [np.zeros(0)]).round(6),
         by_distance=by_distance.round(6),
     )
 
 
-def _find_standing(
+def _count_seconds(
     store: Store, journeys: Journeys, positions: pd.DataFrame
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Zone and cell of every stop during which somebody stood near its zone, in the median of its seconds.
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Seconds that were stood near each zone, by cell, and the stops that they are of.
 
-    Seconds one by one are blurred by the noise of the tracking, which a simulated track is given once more.
+    Shapes (n_zones, n_cells) and (n_zones,).
     """
     visits = journeys.visits[journeys.visits["zone_id"].isin(store.zone_index)]
     ids = pd.Index(journeys.sessions["session_id"])
@@ -198,12 +206,35 @@ def _find_standing(
     stop = np.searchsorted(start, moment, side="right") - 1
     stands = (at >= 0) & (stop >= 0)
     stands[stands] = moment[stands] <= end[stop[stands]]
-    middle = positions.loc[stands, ["x", "y"]].groupby(stop[stands]).median()
-    xy, zone = middle.to_numpy(dtype=float), zone[middle.index.to_numpy()]
+    xy, stop = positions.loc[stands, ["x", "y"]].to_numpy(dtype=float), stop[stands]
     cell = np.asarray(store.grid.cell_at(xy), dtype=np.int64)
     polygons = np.array([item.polygon for item in store.zones], dtype=object)
-    near = (cell >= 0) & shapely.dwithin(polygons[zone], shapely.points(xy), REACH_M)
-    return zone[near], cell[near]
+    near = (cell >= 0) & shapely.dwithin(polygons[zone[stop]], shapely.points(xy), REACH_M)
+    seconds = np.zeros((store.n_zones, store.grid.n_cells))
+    np.add.at(seconds, (zone[stop[near]], cell[near]), 1.0)
+    return seconds, np.bincount(zone[np.unique(stop[near])], minlength=store.n_zones)
+
+
+def _sharpen(seconds: NDArray[np.float64], xy: NDArray[np.float64], noise_m: float) -> NDArray[np.float64]:
+    """Shares of cells, shape (n,), of which noise makes what was seen (Richardson 1972, Lucy 1974).
+
+    Parameters
+    ----------
+    seconds
+        Seen in each cell, shape (n,).
+    xy
+        Middle of each cell [m], shape (n, 2).
+    noise_m
+        Standard deviation on each axis [m].
+    """
+    squared_m = ((xy[:, None] - xy[None]) ** 2).sum(axis=2)
+    seen_in = np.exp(-squared_m / (2.0 * max(noise_m, 1e-3) ** 2))  # row: where one stood
+    seen_in /= seen_in.sum(axis=1, keepdims=True)
+    share = np.full(len(seconds), 1.0 / len(seconds))
+    for _ in range(N_SHARPENINGS):
+        expected = np.maximum(share @ seen_in, 1e-12)
+        share = share * (seen_in @ (seconds / seconds.sum() / expected))
+    return np.asarray(share / share.sum())
 
 
 def _compare_distances(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from layouts import Store
 from models.encoding import EncodedJourneys, compute_leg_speeds
 from models.layout_view import view_layout
 from models.shopper_model import Pace
+
+AT_DOOR_M = 1.5  # who is nearer than this to a door has not walked away from it yet
+LEAST_DOOR_S = 2.0  # a shorter pause is not told from the noise of a track
 
 
 def estimate_empty_share(journeys: Journeys) -> float:
@@ -39,6 +43,36 @@ def fit_pace(journeys: EncodedJourneys, planned_share: NDArray[np.float64], stor
         speed_log_sd=float(np.subtract(*np.percentile(log_speed, [75, 25])) / 1.349),
         impulse_dwell_log_mean=float(np.mean(log_dwell)),
         impulse_dwell_log_sd=float(np.std(log_dwell)),
+    )
+
+
+def fit_door_pause(positions: pd.DataFrame, store: Store, pace: Pace) -> Pace:
+    """Complete a pace by how long people stand at the door, beyond the time in which they would walk away.
+
+    Parameters
+    ----------
+    positions
+        Cleaned, `session_id, t_s, x, y`; sessions that begin elsewhere are left out.
+    store
+        Where its doors are.
+    pace
+        How fast people walk.
+    """
+    doors = np.array([entrance.xy for entrance in store.entrances])
+    xy = positions[["x", "y"]].to_numpy(dtype=float)
+    from_door_m = np.hypot(*(xy[:, None] - doors).transpose(2, 0, 1)).min(axis=1)
+    visits = positions.assign(is_away=from_door_m > AT_DOOR_M).groupby("session_id", observed=True)
+    starts_at_door = ~visits["is_away"].first()
+    leaves_s = positions["t_s"][from_door_m > AT_DOOR_M].groupby(positions["session_id"], observed=True).min()
+    pause_s = leaves_s[starts_at_door.reindex(leaves_s.index)] - AT_DOOR_M / np.exp(pace.speed_log_mean)
+    pause_s = pause_s[pause_s > 0]
+    if len(pause_s) < len(leaves_s) / 2 or pause_s.median() < LEAST_DOOR_S:
+        return pace
+    log_s = np.log(pause_s)
+    return replace(
+        pace,
+        door_median_s=float(np.exp(log_s.median())),
+        door_log_sd=float(np.subtract(*np.percentile(log_s, [75, 25])) / 1.349),
     )
 
 

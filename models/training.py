@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis import Observations, build_journeys, clean_tracks
+from analysis import Observations, build_journeys, clean_tracks, estimate_measurement
 from layouts import ObservationError, Store
 from models.conversion import ConversionModel
 from models.conversion_fitting import estimate_planned_share, fit_conversion, publish_priors
@@ -22,6 +22,7 @@ from models.store_profile import (
     count_shoppers_per_day,
     describe_knowledge,
     estimate_empty_share,
+    fit_door_pause,
     fit_pace,
 )
 from models.vocabulary import AttributeCoder
@@ -102,15 +103,16 @@ def fit_model(
             rng=rng,
             n=n_hypotheses,
         )
+    noise_m = estimate_measurement(observations, positions, store).noise_sd_m
     return ShopperModel(
         name=f"{store.name}-{preset}" if policy == "layout" else f"{store.name}-{policy}",
         needs=needs,
         policy=fitted,
         conversion=conversion,
-        pace=fit_pace(encoded, planned_share, store),
+        pace=fit_door_pause(positions, store, fit_pace(encoded, planned_share, store)),
         hourly_share=count_hourly_share(journeys.sessions["entry_ts"]),
         shoppers_per_day=count_shoppers_per_day(journeys.sessions["entry_ts"]),
         knowledge=describe_knowledge(store, journeys, encoded, planned_share, preset, history, policy),
         hypotheses=hypotheses,
-        standing=fit_standing(store, journeys, positions),
+        standing=fit_standing(store, journeys, positions, noise_m=noise_m),
     )

@@ -41,7 +41,7 @@ class Schedule:
 
 
 def compute_schedule(
-    legs: Legs, first_stop: IntArray, arrival_s: FloatArray, speed_mps: FloatArray, dwell_s: FloatArray
+    legs: Legs, first_stop: IntArray, start_s: FloatArray, speed_mps: FloatArray, dwell_s: FloatArray
 ) -> Schedule:
     """Walk all shoppers from stop to stop.
 
@@ -51,17 +51,17 @@ def compute_schedule(
         The ways, in the order of the shoppers, one more than stops for each of them.
     first_stop
         First stop of each shopper, and the end, shape (n_shoppers + 1,).
-    arrival_s, speed_mps
-        When each shopper enters [s], and how fast they walk [m/s], shape (n_shoppers,).
+    start_s, speed_mps
+        When each shopper starts to walk [s], and how fast they do [m/s], shape (n_shoppers,).
     dwell_s
         How long each stop lasts [s], shape (n_stops,).
     """
-    n = len(arrival_s)
+    n = len(start_s)
     n_stops = np.diff(first_stop)
     first_leg = first_stop[:-1] + np.arange(n)
     walk_s = legs.length_m / np.repeat(speed_mps, n_stops + 1)
     leg_start_s, stop_s = np.empty(len(legs)), np.empty(len(dwell_s))
-    now_s = np.array(arrival_s, dtype=float)
+    now_s = np.array(start_s, dtype=float)
     order = np.argsort(-n_stops, kind="stable")  # those with most stops first: who is done is cut off
     n_going = np.searchsorted(-n_stops[order], -np.arange(int(n_stops.max(initial=0))), side="left")
     for nth, count in enumerate(n_going.tolist()):
@@ -94,10 +94,8 @@ class ArrayRun:
     def run(self) -> WalkTable:
         """Fill in everything; return the walks."""
         model, legs = self.model, self.legs
-        arrival_s, speed_mps = model.population.arrival_s, model.speed_mps
-        schedule = compute_schedule(
-            legs, self.first_stop, arrival_s, speed_mps, model.itineraries.stop_dwell_s
-        )
+        start_s, speed_mps = model.population.arrival_s + model.door_s, model.speed_mps
+        schedule = compute_schedule(legs, self.first_stop, start_s, speed_mps, model.itineraries.stop_dwell_s)
         model.stop_s[:] = schedule.stop_s
         n_rows = np.diff(legs.offsets)
         is_buyer = np.array(model.n_items) > 0

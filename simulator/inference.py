@@ -60,9 +60,9 @@ def draw_population(model: ShopperModel, store: Store, n: int, luck: Luck) -> tu
     pace = model.pace
     speed = np.exp(pace.speed_log_mean + pace.speed_log_sd * luck.normal(Purpose.SPEED, shoppers))
     attributes = {name: np.asarray(values, dtype=str) for name, values in baskets.attributes.items()}
-    return Population(
-        n, draw_arrivals(profile, n, store, luck), np.clip(speed, 0.2, 2.0), attributes
-    ), baskets
+    door_s = pace.door_median_s * np.exp(pace.door_log_sd * luck.normal(Purpose.DOOR, shoppers))
+    arrival_s = draw_arrivals(profile, n, store, luck)
+    return Population(n, arrival_s, np.clip(speed, 0.2, 2.0), attributes, door_s), baskets
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,18 +29,22 @@ class Population:
         Walking speed [m/s], shape (n,).
     attributes
         Customer attributes by name (``age_band``, ``mission``, ...), each shape (n,), text.
+    door_s
+        How long each stands at the door before they walk [s], shape (n,); nobody does if left out.
     """
 
     n: int
     arrival_s: FloatArray
     speed_mps: FloatArray
     attributes: Mapping[str, StrArray] = field(default_factory=dict)
+    door_s: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name, column in {
             "arrival_s": self.arrival_s,
             "speed_mps": self.speed_mps,
             **self.attributes,
+            **({} if self.door_s is None else {"door_s": self.door_s}),
         }.items():
             if np.shape(column) != (self.n,):
                 raise ModelError(f"population, {name}: shape {np.shape(column)}, must be ({self.n},)")
@@ -48,6 +52,8 @@ class Population:
             raise ModelError("population, arrival_s: must be finite and at least 0 (the opening of day 0)")
         if self.n and not (np.all(np.isfinite(self.speed_mps)) and np.min(self.speed_mps) > 0):
             raise ModelError("population, speed_mps: must be finite and above 0")
+        if self.n and self.door_s is not None and not (np.isfinite(self.door_s) & (self.door_s >= 0)).all():
+            raise ModelError("population, door_s: must be finite and at least 0")
 
 
 @dataclass(frozen=True, eq=False)

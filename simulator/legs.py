@@ -153,7 +153,8 @@ def _compute_walked(store: Store, sources: IntArray, targets: IntArray) -> Legs:
     starts = np.append(starts, n_legs)
     for first in range(0, len(ends), _TARGETS_AT_ONCE):
         some = ends[first : first + _TARGETS_AT_ONCE]
-        follow = np.stack([store.walks.next_cells_walked_to(int(end)) for end in some])  # (n_targets, n_cells)
+        # (n_targets, n_cells)
+        follow = np.stack([store.walks.next_cells_walked_to(int(end)) for end in some])
         leg = order[starts[first] : starts[first + len(some)]]
         row = np.searchsorted(some, targets[leg])
         cell, rank = cells[0][leg], 0

@@ -91,6 +91,10 @@ class LiveShopper(CrowdWalker):
         carts = self.live.carts
         if carts is not None:
             t_s = yield from self._fetch_carrier(carts, t_s)
+        door_s = float(self.model.door_s[self.unique_id])
+        if door_s:
+            self._be_at_door(t_s)
+            t_s = yield t_s + door_s
         for stop in range(self._first_stop, self._end_stop):
             t_s = yield from self._shop(stop, t_s)
         self._stop = self._end_stop
@@ -101,11 +105,15 @@ class LiveShopper(CrowdWalker):
     def _fetch_carrier(self, carts: Carts, t_s: float) -> Life:
         """Take a basket or a cart, and wait at the entrance if there is none left."""
         if carts.take(self, self.live.wanted_carrier[self.unique_id]):
-            door, _ = self.model.planned_leg(self._first_stop + self.unique_id)
-            self._walk(t_s, door[:1], np.zeros(1))  # to be seen standing there
+            self._be_at_door(t_s)
             t_s = yield math.inf
         self.live.equip(self)
         return t_s
+
+    def _be_at_door(self, t_s: float) -> None:
+        """Be seen standing at the door."""
+        door, _ = self.model.planned_leg(self._first_stop + self.unique_id)
+        self._walk(t_s, door[:1], np.zeros(1))
 
     def _shop(self, stop: int, t_s: float) -> Life:
         """Walk to a stop, stand there, with a place before the shelf, and take what is wanted."""

@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     PATIENCE = 19
     GROUP = 20
     SUBSTITUTE = 21
+    DOOR = 22
 
 
 class _Draws(ABC):

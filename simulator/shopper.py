@@ -109,7 +109,7 @@ class Shopper(mesa.Agent):
     def position_at(self, t_s: float) -> FloatArray:
         """Position [m] at a time between entering and now, shape (2,)."""
         walk = self._walk_at(t_s)
-        xy = self.model.store.grid.xy[walk.cells]
+        xy = self.model.store.walks.seen_xy[walk.cells]
         times_s = walk.times_s(self.speed_mps)
         return np.array([np.interp(t_s, times_s, xy[:, axis]) for axis in (0, 1)])
 
@@ -128,6 +128,8 @@ class Shopper(mesa.Agent):
         self._stop += 1
         model, stop = self.model, self._stop
         cells, metres = model.planned_leg(stop + self.unique_id)
+        if stop == self._first_stop:
+            t_s += float(model.door_s[self.unique_id])
         if stop < self._end_stop:
             arrival_s = self._walk(t_s, cells, metres)
             model.stop_s[stop] = arrival_s

@@ -75,6 +75,8 @@ class StoreModel(mesa.Model):
     speed_mps
         How fast each shopper walks where nothing slows them [m/s], shape (n_shoppers,); as in the population,
         but for groups and carts.
+    door_s
+        How long each shopper stands at the door before they walk [s], shape (n_shoppers,).
     live
         What reacts to the shoppers where the configuration turns a mechanism on, else None.
 
@@ -121,6 +123,8 @@ class StoreModel(mesa.Model):
         heapq.heapify(self._events)
         self.running = bool(self._events)
         self.speed_mps = np.array(self.population.speed_mps, dtype=float)
+        door_s = self.population.door_s
+        self.door_s = np.zeros(self.population.n) if door_s is None else np.array(door_s, dtype=float)
         self.live = LiveStore(self, self._events, self._inside) if self.config.is_live else None
         figures = LIVE_FIGURES if self.live is None else LIVE_FIGURES + MORE_LIVE_FIGURES
         self.datacollector = mesa.DataCollector(model_reporters={name: name for name in figures})

@@ -109,7 +109,7 @@ def build_tables(model: StoreModel, *, keeps_tracks: bool = True) -> Replication
 def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray]:
     """Find where everybody was at every whole second between entering and leaving.
 
-    Positions lie on the straight lines between the centres of neighbouring cells, hence on the floor.
+    Positions lie on the straight lines between neighbouring cells, hence on the floor.
 
     Returns
     -------
@@ -128,7 +128,10 @@ def compute_positions(model: StoreModel) -> tuple[IntArray, IntArray, FloatArray
     # one axis for all: each shopper's seconds behind those of the one before, with a gap
     shift_s = np.concatenate([[0], np.cumsum(n_seconds + 3)[:-1]]) - first_s + 1
     at_s, knot_at_s = t_s + shift_s[shopper], knot_s + shift_s[knot_owner]
-    x, y = (np.interp(at_s, knot_at_s, knots) for knots in model.store.grid.xy[walks.cells].T)
+    begin_s = np.full(population.n, np.inf)  # before they walk they stand where they will start
+    np.minimum.at(begin_s, knot_owner, knot_at_s)
+    at_s = np.maximum(at_s, begin_s[shopper])
+    x, y = (np.interp(at_s, knot_at_s, knots) for knots in model.store.walks.seen_xy[walks.cells].T)
     return shopper, t_s, np.stack([x, y]).T  # by column, as tables take them
 
 

@@ -68,6 +68,16 @@ def test_ways_to_the_cells_of_a_zone_are_spread_and_keep_off_the_shelves() -> No
     assert n_even[0] > 1.2 * n_even[1]
 
 
+def test_people_at_doors_tills_and_exits_are_seen_there_and_step_over_the_floor(store: Store) -> None:
+    walks, steps = store.walks, store.grid.lattice.steps.tocoo()
+    moved = np.flatnonzero((walks.seen_xy != store.grid.xy).any(axis=1))
+    points = np.array([place.xy for place in (*store.entrances, *store.checkouts, *store.exits)])
+    assert all((points == walks.seen_xy[cell]).all(axis=1).any() for cell in moved)
+    lines = shapely.linestrings(np.stack([walks.seen_xy[steps.row], walks.seen_xy[steps.col]], axis=1))
+    assert shapely.covers(store.floor, lines).all()
+    assert shapely.distance(store.blocked, lines).min() > 0
+
+
 def test_every_place_can_be_reached_from_every_other(store: Store) -> None:
     distance_m = store.walks.place_distance_m
     assert np.isfinite(distance_m).all()

@@ -14,12 +14,14 @@ from models.standing import BIN_M, N_BINS, fit_standing
 from models.storage import load_arrays, read_config, save_arrays
 from tests.models.worlds import make_model, plan
 
+NOISE_M = 0.1
+
 
 def stocked(store):
     return np.flatnonzero(store.stands.any(axis=1)).tolist()
 
 
-def observe_standing(store, cell_of_zone, n=200, noise_m=0.1, seed=0):
+def observe_standing(store, cell_of_zone, n=200, noise_m=NOISE_M, seed=0):
     """Sessions of one stop of 10 s each; somebody stands on the given cell of the zone."""
     rng = np.random.default_rng(seed)
     zone = rng.choice(list(cell_of_zone), n)
@@ -47,7 +49,7 @@ def favourites(corner_shop):
 
 @pytest.fixture(scope="module")
 def standing(corner_shop, favourites):
-    return fit_standing(corner_shop, *observe_standing(corner_shop, favourites, n=2000))
+    return fit_standing(corner_shop, *observe_standing(corner_shop, favourites, n=2000), noise_m=NOISE_M)
 
 
 def share_by_cell(standing, store, zone):
@@ -68,6 +70,19 @@ def test_where_people_stood_they_will_stand(standing, corner_shop, favourites):
     for zone, cells in favourites.items():
         share = share_by_cell(standing, corner_shop, zone)
         assert sum(share.get(cell, 0.0) for cell in cells) > 0.8
+
+
+def test_the_noise_of_the_tracking_is_taken_out(corner_shop, favourites):
+    noise_m = 0.3
+    seen = observe_standing(corner_shop, favourites, n=2000, noise_m=noise_m)
+    sharp, blurred = (fit_standing(corner_shop, *seen, noise_m=taken_out) for taken_out in (noise_m, 0.01))
+    for zone, cells in favourites.items():
+        there, about = (
+            sum(share_by_cell(fitted, corner_shop, zone).get(cell, 0.0) for cell in cells)
+            for fitted in (sharp, blurred)
+        )
+        assert there > 0.75
+        assert there > about + 0.1
 
 
 def test_other_goods_or_another_place_leave_the_distance_to_the_shelf_alone(
@@ -91,10 +106,10 @@ def test_the_distance_to_the_shelf_is_learned_from_all_zones(corner_shop):
             nearest[zone] = [int(cells[int(np.argmin(metres))])]
     seen = dict(list(nearest.items())[1:])
     unseen, (cell,) = next(iter(nearest.items()))
-    fitted = fit_standing(corner_shop, *observe_standing(corner_shop, seen, n=2000))
+    fitted = fit_standing(corner_shop, *observe_standing(corner_shop, seen, n=2000), noise_m=NOISE_M)
     share = share_by_cell(fitted, corner_shop, unseen)
     assert share[cell] > 1.5 / len(share)
-    few = fit_standing(corner_shop, *observe_standing(corner_shop, seen, n=2), prior=fitted)
+    few = fit_standing(corner_shop, *observe_standing(corner_shop, seen, n=2), noise_m=NOISE_M, prior=fitted)
     assert few.by_distance == pytest.approx(fitted.by_distance, rel=0.3)
 
 

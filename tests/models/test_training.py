@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis import observe
+from analysis import clean_tracks, observe
 from layouts import ConfigError, ObservationError
 from models import PRESETS, build_reference_model, fit_model
-from models.store_profile import estimate_empty_share
+from models.store_profile import estimate_empty_share, fit_door_pause
 from scenarios.monte_carlo import RunConfig, simulate_replication
 from tests.models.worlds import plan
 
@@ -54,6 +54,20 @@ def test_what_is_known_of_the_data_is_kept(fitted, corner_shop, observations):
     zone_types = {str(zone.zone_type) for zone in corner_shop.zones}
     assert all(set(types) <= zone_types for types in known["zone_types_of_category"].values())
     json.dumps(known)
+
+
+@pytest.mark.parametrize("median_s", [0.0, 8.0])
+def test_how_long_people_stand_at_the_door_is_read_from_tracks(corner_shop, median_s):
+    truth = build_reference_model(corner_shop, np.random.default_rng(0))
+    truth = replace(truth, pace=replace(truth.pace, door_median_s=median_s, door_log_sd=0.4))
+    tables = simulate_replication(corner_shop, truth, 0, RunConfig(n_shoppers=300, n_replications=1, seed=1))
+    seen = observe(tables.tracks, tables.receipts, tables.sessions, corner_shop, np.random.default_rng(2))
+    pace = fit_door_pause(clean_tracks(seen.tracks, corner_shop), corner_shop, truth.pace)
+    if median_s == 0:
+        assert pace == truth.pace  # nobody stands there, so nothing is said
+        return
+    assert pace.door_median_s == pytest.approx(median_s, rel=0.15)
+    assert pace.door_log_sd == pytest.approx(0.4, rel=0.3)
 
 
 def test_pace_and_arrivals_are_those_observed(fitted):

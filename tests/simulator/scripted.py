@@ -22,13 +22,14 @@ from simulator import (
 SERVICE_S = 60.0  # mean service of `run_queue`
 
 
-def draw_population(n: int, *, seed: int = 0, within_s: float = 600.0) -> Population:
+def draw_population(n: int, *, seed: int = 0, within_s: float = 600.0, at_door_s: float = 0.0) -> Population:
     rng = np.random.default_rng(seed)
     return Population(
         n=n,
         arrival_s=rng.uniform(0, within_s, n),
         speed_mps=rng.uniform(0.6, 1.6, n),
         attributes={"mission": rng.choice(["quick", "major"], n)},
+        door_s=rng.uniform(0, at_door_s, n) if at_door_s else None,
     )
 
 

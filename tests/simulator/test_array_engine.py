@@ -67,6 +67,7 @@ def assert_same(events: StoreModel, arrays: StoreModel) -> None:
     choice=st.sampled_from(TillChoice),
     approach_m=st.floats(0.0, 8.0),
     every_s=st.integers(1, 100),
+    at_door_s=st.sampled_from([0.0, 10.0]),
 )
 def test_arrays_give_what_events_give(
     tiny_store: Store,
@@ -77,11 +78,12 @@ def test_arrays_give_what_events_give(
     choice: TillChoice,
     approach_m: float,
     every_s: int,
+    at_door_s: float,
 ) -> None:
     luck = Luck(seed)
     models = run_both(
         with_tills(tiny_store, n_tills),
-        draw_population(n, seed=seed, within_s=within_s),
+        draw_population(n, seed=seed, within_s=within_s, at_door_s=at_door_s),
         draw_scripted_itineraries(tiny_store, n, luck),
         luck,
         checkout=CheckoutConfig(choice=choice, approach_m=approach_m),

@@ -49,6 +49,7 @@ def test_a_place_that_does_not_exist_is_refused(tiny_store: Store) -> None:
         ({"arrival_s": np.zeros(2)}, r"arrival_s: shape \(2,\), must be \(3,\)"),
         ({"arrival_s": np.full(3, -1.0)}, "arrival_s: must be finite and at least 0"),
         ({"speed_mps": np.zeros(3)}, "speed_mps: must be finite and above 0"),
+        ({"door_s": np.full(3, -1.0)}, "door_s: must be finite and at least 0"),
         ({"attributes": {"age_band": np.array(["18-25"])}}, "age_band"),
     ],
 )

@@ -12,7 +12,16 @@ import pytest
 
 from analysis import schema
 from layouts import ModelError, Store
-from simulator import ReplicationTables, StoreModel, build_tables
+from simulator import (
+    Engine,
+    Population,
+    ReplicationTables,
+    SimulationConfig,
+    StockConfig,
+    StoreModel,
+    build_tables,
+)
+from simulator.tables import compute_positions
 from tests.simulator.scripted import build_scripted_model, make_itineraries
 
 FRAMES = ("tracks", "receipts", "sessions", "visits", "picks", "zones")
@@ -116,6 +125,29 @@ def test_a_receipt_by_hand(tiny_store: Store) -> None:
     assert zones.loc["south", "profit"] == pytest.approx(2 * 0.6 / 2)
     assert zones.loc["end", "purchases"] == pytest.approx(1 / 2)
     assert zones.loc["end", "reach"] == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"engine": Engine.EVENTS}, {"engine": Engine.ARRAYS}, {"stock": StockConfig()}]
+)
+def test_who_stands_at_the_door_is_seen_there_before_they_walk(tiny_store: Store, settings: dict) -> None:
+    plans = make_itineraries(2, [], [])
+    arrival_s = np.array([5.0, 10.0])
+    config = SimulationConfig(**settings)
+    plain, paused = (
+        StoreModel(tiny_store, Population(2, arrival_s, np.ones(2), door_s=door_s), plans, config=config)
+        for door_s in (None, np.array([7.0, 0.0]))
+    )
+    plain.run()
+    paused.run()
+    assert paused.exit_s - plain.exit_s == pytest.approx([7.0, 0.0])
+    shopper, t_s, xy = compute_positions(paused)
+    walks = tiny_store.walks
+    door = walks.seen_xy[walks.place_cell[walks.entrance_places][0]]
+    first = shopper == 0
+    assert t_s[first][0] == 5
+    assert (xy[first][:8] == door).all()
+    assert (xy[first][8] != door).any()
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process_too(tiny_store: Store, tmp_path) -> None:
