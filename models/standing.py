@@ -157,7 +157,7 @@ def fit_standing(
     """
     seconds, n_stops = _count_seconds(store, journeys, positions)
     stood = np.zeros_like(seconds)  # stops by place and cell
-    for place in np.flatnonzero(n_stops):
+    for place in np.flatnonzero(n_stops).tolist():
         cells = np.union1d(store.walks.zone_cells[place], np.flatnonzero(seconds[place]))
         share = _sharpen(seconds[place, cells], store.grid.xy[cells], noise_m)
         stood[place, cells] = n_stops[place] * share
