@@ -21,6 +21,7 @@ N_NEIGHBOURS = 8  # cells that one can step to where nothing is in the way
 # an assumption; docs/validation.md says what it does.
 SHELF_SIDE = 2e-5
 UNEVENNESS = 1e-5
+N_STRANDS = 16  # ways to one till or exit, as everybody goes there; to any other cell there is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class WalkGraph:
     n_exits: int
     seen_xy: FloatArray
     _routes: dict[int, tuple[FloatArray, IntArray]] = field(default_factory=dict, repr=False)
-    _walked: dict[int, IntArray] = field(default_factory=dict, repr=False)
+    _walked: dict[tuple[int, int], IntArray] = field(default_factory=dict, repr=False)
 
     @property
     def n_places(self) -> int:
@@ -100,18 +101,24 @@ class WalkGraph:
         """Cell that follows each cell on a shortest way to `target`, shape (n_cells,); -1 at the target."""
         return self._route(target)[1]
 
-    def next_cells_walked_to(self, target: int) -> IntArray:
+    def next_cells_walked_to(self, target: int, strand: int = 0) -> IntArray:
         """Cell that follows each cell on the way that people take to `target`, shape (n_cells,).
 
-        It is a shortest one too, but of the many that are as short another for each target, and in the middle
-        of an aisle rather than along its shelves. -1 at the target.
+        It is a shortest one too, but of the many that are as short another for each target and strand, and in
+        the middle of an aisle rather than along its shelves. -1 at the target.
         """
-        target = int(target)
-        if target not in self._walked:
-            steps = self._uneven_steps(target)
-            _, before = dijkstra(steps, directed=True, indices=target, return_predecessors=True)
-            self._walked[target] = lock(np.where(before < 0, NO_CELL, before).astype(np.int32))
-        return self._walked[target]
+        key = int(target), int(strand)
+        if key not in self._walked:
+            _, before = dijkstra(
+                self._uneven_steps(*key), directed=True, indices=key[0], return_predecessors=True
+            )
+            self._walked[key] = lock(np.where(before < 0, NO_CELL, before).astype(np.int32))
+        return self._walked[key]
+
+    def choose_strands(self, sources: IntArray, targets: IntArray) -> IntArray:
+        """Which of the ways to its target each walk takes, by the cell that it starts from; shape (n,)."""
+        goes_out = np.isin(targets, self.place_cell[self.checkout_places.start :])
+        return np.where(goes_out, np.asarray(sources) % N_STRANDS, 0)
 
     def distance_m(self, source: int, target: int) -> float:
         """Compute the walking distance between two cells [m]; infinite if there is no way."""
@@ -135,7 +142,8 @@ class WalkGraph:
         ValueError
             If no path exists, which a validated store rules out.
         """
-        return self._follow(self.next_cells_walked_to(target), source, target)
+        strand = int(self.choose_strands(np.array([source]), np.array([target]))[0])
+        return self._follow(self.next_cells_walked_to(target, strand), source, target)
 
     @staticmethod
     def _follow(follow: IntArray, source: int, target: int) -> IntArray:
@@ -173,11 +181,11 @@ class WalkGraph:
         n_steps = np.diff(self.grid.lattice.steps.indptr)
         return np.where(n_steps < N_NEIGHBOURS, 1.0 + SHELF_SIDE, 1.0)
 
-    def _uneven_steps(self, target: int) -> csr_array:
-        """Steps as those who walk to `target` count them: a fixed unevenness of the floor for each target."""
+    def _uneven_steps(self, target: int, strand: int) -> csr_array:
+        """Steps as those who walk to `target` count them: for each way a fixed unevenness of the floor."""
         steps, walkable = self.grid.lattice.steps, self.grid.walkable
-        row_and_column = np.argwhere(walkable)[target]
-        bumps = np.random.default_rng(row_and_column.tolist()).standard_exponential(walkable.shape)[walkable]
+        rng = np.random.default_rng([*np.argwhere(walkable)[target].tolist(), strand])
+        bumps = rng.standard_exponential(walkable.shape)[walkable]
         metres = self._cell_metres * (1.0 + UNEVENNESS * bumps)
         here = np.repeat(np.arange(len(metres)), np.diff(steps.indptr))
         counted = steps.data * (metres[here] + metres[steps.indices]) / 2.0

@@ -148,15 +148,15 @@ def _compute_walked(store: Store, sources: IntArray, targets: IntArray) -> Legs:
         [np.asarray(sources, dtype=np.int64)],
         [np.zeros(n_legs, np.int64)],
     )
-    order = np.argsort(targets, kind="stable")
-    ends, starts = np.unique(np.asarray(targets)[order], return_index=True)
-    starts = np.append(starts, n_legs)
-    for first in range(0, len(ends), _TARGETS_AT_ONCE):
-        some = ends[first : first + _TARGETS_AT_ONCE]
-        # (n_targets, n_cells)
-        follow = np.stack([store.walks.next_cells_walked_to(int(end)) for end in some])
+    ways = np.stack([targets, store.walks.choose_strands(sources, targets)])
+    ends, end_of = np.unique(ways, axis=1, return_inverse=True)
+    order = np.argsort(end_of, kind="stable")
+    starts = np.searchsorted(end_of[order], np.arange(ends.shape[1] + 1))
+    for first in range(0, ends.shape[1], _TARGETS_AT_ONCE):
+        some = ends[:, first : first + _TARGETS_AT_ONCE].T.tolist()
+        follow = np.stack([store.walks.next_cells_walked_to(*end) for end in some])  # (n_targets, n_cells)
         leg = order[starts[first] : starts[first + len(some)]]
-        row = np.searchsorted(some, targets[leg])
+        row = end_of[leg] - first
         cell, rank = cells[0][leg], 0
         while True:
             cell = follow[row, cell].astype(np.int64)
