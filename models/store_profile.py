@@ -17,6 +17,7 @@ from models.shopper_model import Pace
 
 AT_DOOR_M = 1.5  # who is nearer than this to a door has not walked away from it yet
 LEAST_DOOR_S = 2.0  # a shorter pause is not told from the noise of a track
+LEAST_PAUSES = 5  # of fewer nothing is said
 
 
 def estimate_empty_share(journeys: Journeys) -> float:
@@ -66,7 +67,7 @@ def fit_door_pause(positions: pd.DataFrame, store: Store, pace: Pace) -> Pace:
     leaves_s = positions["t_s"][from_door_m > AT_DOOR_M].groupby(positions["session_id"], observed=True).min()
     pause_s = leaves_s[starts_at_door.reindex(leaves_s.index)] - AT_DOOR_M / np.exp(pace.speed_log_mean)
     pause_s = pause_s[pause_s > 0]
-    if len(pause_s) < len(leaves_s) / 2 or pause_s.median() < LEAST_DOOR_S:
+    if len(pause_s) < max(len(leaves_s) / 2, LEAST_PAUSES) or pause_s.median() < LEAST_DOOR_S:
         return pace
     log_s = np.log(pause_s)
     return replace(

@@ -63,6 +63,7 @@ def test_how_long_people_stand_at_the_door_is_read_from_tracks(corner_shop, medi
     tables = simulate_replication(corner_shop, truth, 0, RunConfig(n_shoppers=300, n_replications=1, seed=1))
     seen = observe(tables.tracks, tables.receipts, tables.sessions, corner_shop, np.random.default_rng(2))
     pace = fit_door_pause(clean_tracks(seen.tracks, corner_shop), corner_shop, truth.pace)
+    assert fit_door_pause(clean_tracks(seen.tracks, corner_shop)[:0], corner_shop, truth.pace) == truth.pace
     if median_s == 0:
         assert pace == truth.pace  # nobody stands there, so nothing is said
         return
