@@ -83,7 +83,7 @@ bench-paper-encoding: setup  ## stops by DBSCAN against purchases; lengths and t
 	$(BIN)/python -m benchmarks.paper.encoding $(BENCH_FLAGS)
 
 bench-paper-policies: setup  ## every policy against held-out days: divergences beside their noise floors
-	$(BIN)/python -m benchmarks.paper.policies $(BENCH_FLAGS)
+	$(BIN)/python -m benchmarks.paper.policies --replications 6 $(BENCH_FLAGS)
 
 bench-paper-written: setup  ## what the language models write by themselves, beside held-out journeys
 	$(BIN)/python -m benchmarks.paper.as_written $(BENCH_FLAGS)
