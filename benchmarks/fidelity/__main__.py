@@ -88,7 +88,7 @@ def parse_options() -> argparse.Namespace:
     add_data_option(parser)
     choices = (*FAMILIES, DATA)
     parser.add_argument("--family", nargs="+", choices=choices, default=list(choices), metavar="S|X|data")
-    parser.add_argument("--worlds", type=int, default=10, help="of each family (default 10)")
+    parser.add_argument("--worlds", type=int, default=20, help="of each family (default 20)")
     parser.add_argument("--first", type=int, default=0, help="seed of the first world (default 0)")
     parser.add_argument(
         "--predictors", nargs="+", metavar="NAME", help="default: all that are not slow; `all`: slow ones too"
