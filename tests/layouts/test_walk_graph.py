@@ -29,24 +29,13 @@ def test_no_step_touches_a_fixture_or_leaves_the_floor(store: Store) -> None:
     assert shapely.length(lines).max() < 0.71
 
 
-def test_paths_between_all_places_are_made_of_steps(store: Store) -> None:
+@pytest.mark.parametrize("name", ["path", "walked_path"])
+def test_paths_between_all_places_are_made_of_steps_and_shortest(store: Store, name: str) -> None:
     walks = store.walks
     steps = store.grid.lattice.steps.toarray()
     for target in walks.place_cell:
         for source in walks.place_cell[:: max(1, walks.n_places // 8)]:
-            path = walks.path(source, target)
-            assert (path[0], path[-1]) == (source, target)
-            metres = steps[path[:-1], path[1:]]
-            assert (metres > 0).all()
-            assert metres.sum() == pytest.approx(walks.distance_m(source, target), rel=1e-5)
-
-
-def test_ways_that_people_take_are_shortest_paths_too(store: Store) -> None:
-    walks = store.walks
-    steps = store.grid.lattice.steps.toarray()
-    for target in walks.place_cell[::3]:
-        for source in walks.place_cell[:: max(1, walks.n_places // 8)]:
-            path = walks.walked_path(source, target)
+            path = getattr(walks, name)(source, target)
             assert (path[0], path[-1]) == (source, target)
             metres = steps[path[:-1], path[1:]]
             assert (metres > 0).all()
