@@ -43,7 +43,7 @@ class WalkGraph:
         How many places of each kind there are.
     seen_xy
         Where somebody who stands on a cell is seen [m], shape (n_cells, 2): in its middle, or at the door,
-        till or exit that lies in it.
+        till or exit that lies in it. Ways are timed from middle to middle all the same.
     """
 
     grid: CellGrid

@@ -30,6 +30,15 @@ def test_nobody_is_ever_in_a_fixture_or_off_the_floor(run: str, request: pytest.
     assert find_faults(request.getfixturevalue(run)).size == 0
 
 
+def find_free_metres(model: StoreModel, xy: np.ndarray, within_m: float) -> np.ndarray:
+    """Metres that no time is taken for: ways are timed between middles of cells, tills and doors stand beside them."""
+    walks = model.store.walks
+    aside_m = np.hypot(*(walks.seen_xy - walks.grid.xy).T)
+    points = np.flatnonzero(aside_m)
+    away_m = np.hypot(*(xy[:, None] - walks.seen_xy[points]).transpose(2, 0, 1))
+    return np.where(away_m <= within_m + walks.grid.cell_m, aside_m[points], 0.0).max(axis=1, initial=0.0)
+
+
 @pytest.mark.parametrize("run", ["crowded_tiny", "busy_market"])
 def test_nobody_jumps_and_everybody_goes_from_an_entrance_to_an_exit(
     run: str, request: pytest.FixtureRequest
@@ -39,7 +48,8 @@ def test_nobody_jumps_and_everybody_goes_from_an_entrance_to_an_exit(
     same = np.diff(shopper) == 0
     assert np.all(np.diff(t_s)[same] == 1)
     step_m = np.hypot(*np.diff(xy, axis=0).T)[same]
-    assert np.all(step_m <= model.population.speed_mps[shopper[1:][same]] + ROUNDING_M)
+    free_m = find_free_metres(model, xy[1:][same], model.population.speed_mps.max())
+    assert np.all(step_m <= model.population.speed_mps[shopper[1:][same]] + free_m + ROUNDING_M)
     first, last = np.flatnonzero(np.diff(shopper, prepend=-1)), np.flatnonzero(np.diff(shopper, append=-1))
     walks, cells = model.store.walks, model.store.grid.xy
     for rows, places in ((first, walks.entrance_places), (last, walks.exit_places)):
