@@ -31,7 +31,7 @@ def test_nobody_is_ever_in_a_fixture_or_off_the_floor(run: str, request: pytest.
 
 
 def find_free_metres(model: StoreModel, xy: np.ndarray, within_m: float) -> np.ndarray:
-    """Metres that no time is taken for: ways are timed between middles of cells, tills and doors stand beside them."""
+    """Metres that no time is taken for: ways are timed between middles of cells, tills stand beside them."""
     walks = model.store.walks
     aside_m = np.hypot(*(walks.seen_xy - walks.grid.xy).T)
     points = np.flatnonzero(aside_m)
