@@ -22,6 +22,7 @@ from analysis import Journeys, Observations, build_journeys, clean_tracks, estim
 from layouts import ModelError, ObservationError, Store
 from models.anchored_conversion import refit_conversion
 from models.conversion_fitting import estimate_planned_share
+from models.demand import calibrate_bank, estimate_demand
 from models.encoding import EncodedJourneys, encode_journeys
 from models.habits import fit_habits
 from models.hypotheses import N_HYPOTHESES, draw_hypotheses
@@ -140,10 +141,13 @@ def finetune_model(
             prior.policy, seen, planned_share, rng, config or FinetuningConfig()
         )
     empty = float((made.n_wanted == 0).mean())
+    bank = BasketBank.fit(encoded, store, planned_share, empty_share=empty)
+    bank = calibrate_bank(bank, store, estimate_demand(store, chosen.receipts), rng=rng)
 
     def make_needs(share: NDArray[np.float64]) -> BlendedNeeds:
+        observed = BasketBank.fit(encoded, store, share, empty_share=empty)
         return BlendedNeeds(
-            bank=BasketBank.fit(encoded, store, share, empty_share=empty),
+            bank=bank.replan(observed.line_shares),
             made=made,
             bank_share=encoded.n / (encoded.n + BANK_VISITS),
         )

@@ -68,13 +68,17 @@ class ObservedNeeds(Needs, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BasketBank:
-    """Observed baskets to draw from; a line holds SKU id, units and the chance that it was planned."""
+    """Observed baskets to draw from; a line holds SKU id, units and the chance that it was planned.
+
+    `weight` says how often each basket is drawn, shape (n,); all alike if left out.
+    """
 
     attributes: dict[str, NDArray[Any]]
     row: NDArray[np.int64]
     sku_id: NDArray[Any]
     qty: NDArray[np.int64]
     planned_share: NDArray[np.float64]
+    weight: NDArray[np.float64] | None = None
 
     @classmethod
     def fit(
@@ -115,6 +119,12 @@ class BasketBank:
         """Every SKU id once, and which of them each line holds."""
         return np.unique(self.sku_id.astype(str), return_inverse=True)
 
+    @cached_property
+    def _drawn_until(self) -> NDArray[np.float64]:
+        """Uniforms below which each basket or one before it is drawn, (n,)."""
+        weight = np.ones(self.n) if self.weight is None else self.weight
+        return np.cumsum(weight) / weight.sum()
+
     @property
     def n(self) -> int:
         """Number of baskets."""
@@ -122,7 +132,7 @@ class BasketBank:
 
     def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
         """Draw baskets with replacement; see `Needs`."""
-        drawn = np.minimum((u * self.n).astype(np.int64), self.n - 1)
+        drawn = np.minimum(np.searchsorted(self._drawn_until, u, side="right"), self.n - 1)
         start = np.searchsorted(self.row, np.arange(self.n + 1))
         n_lines = (start[1:] - start[:-1])[drawn]
         shopper = np.repeat(np.arange(len(drawn)), n_lines)
@@ -143,6 +153,8 @@ class BasketBank:
     def save_pretrained(self, folder: Path) -> None:
         """Write the bank into `folder`."""
         arrays = {"row": self.row, "qty": self.qty, "planned_share": self.planned_share}
+        if self.weight is not None:
+            arrays["weight"] = self.weight
         texts = {"sku_id": self.sku_id, **{f"attribute.{k}": v for k, v in self.attributes.items()}}
         save_arrays(folder, arrays, texts)
 
@@ -170,4 +182,9 @@ class BasketBank:
             and (np.diff(self.row, prepend=0, append=self.n - 1) >= 0).all()
             and (self.qty >= 1).all()
             and np.isfinite(self.planned_share).all()
+            and (self.weight is None or self._is_weighed())
         )
+
+    def _is_weighed(self) -> bool:
+        weight = np.asarray(self.weight)
+        return weight.shape == (self.n,) and bool((weight > 0).all() and np.isfinite(weight).all())

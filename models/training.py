@@ -11,6 +11,7 @@ from analysis import Observations, build_journeys, clean_tracks, estimate_measur
 from layouts import ObservationError, Store
 from models.conversion import ConversionModel
 from models.conversion_fitting import estimate_planned_share, fit_conversion, publish_priors
+from models.demand import calibrate_model, estimate_demand
 from models.encoding import encode_journeys
 from models.hypotheses import N_HYPOTHESES, Hypothesis, draw_hypotheses
 from models.needs import BasketBank
@@ -104,7 +105,7 @@ def fit_model(
             n=n_hypotheses,
         )
     noise_m = estimate_measurement(observations, positions, store).noise_sd_m
-    return ShopperModel(
+    model = ShopperModel(
         name=f"{store.name}-{preset}" if policy == "layout" else f"{store.name}-{policy}",
         needs=needs,
         policy=fitted,
@@ -116,3 +117,4 @@ def fit_model(
         hypotheses=hypotheses,
         standing=fit_standing(store, journeys, positions, noise_m=noise_m),
     )
+    return calibrate_model(model, store, estimate_demand(store, observations.receipts), rng=rng)

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from layouts import ModelError
 from models import BasketBank
 from tests.models.worlds import make_journeys
 
@@ -87,3 +90,23 @@ def test_saved_and_loaded_the_draws_are_the_same(tiny_store, tmp_path):
     for name in ("shopper", "sku", "qty", "planned_share", "n_unknown"):
         assert np.array_equal(getattr(before, name), getattr(after, name)), name
     assert before.attributes["mission"].tolist() == after.attributes["mission"].tolist()
+
+
+def test_baskets_are_drawn_as_often_as_they_weigh(tiny_store):
+    n, weight = 30_000, np.array([0.5, 2.0, 0.5])
+    baskets = replace(BANK, weight=weight).draw(np.random.default_rng(0).random(n), tiny_store)
+    n_lines = np.bincount(baskets.shopper, minlength=n) + baskets.n_unknown
+    counts = np.bincount(n_lines, minlength=4)[[1, 3, 0]]
+    assert stats.chisquare(counts, n * weight / weight.sum()).pvalue > 0.001
+
+
+def test_weights_are_saved(tmp_path):
+    replace(BANK, weight=np.array([0.5, 2.0, 0.5])).save_pretrained(tmp_path)
+    assert BasketBank.from_pretrained(tmp_path).weight.tolist() == [0.5, 2.0, 0.5]
+
+
+@pytest.mark.parametrize("weight", [[1.0, 1.0], [1.0, -1.0, 1.0], [1.0, np.nan, 1.0]])
+def test_weights_that_cannot_be_are_refused(weight, tmp_path):
+    replace(BANK, weight=np.array(weight)).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="do not fit together"):
+        BasketBank.from_pretrained(tmp_path)
