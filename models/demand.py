@@ -23,9 +23,8 @@ from scipy.special import gammaln
 from layouts import Store
 from models.conversion import ConversionModel
 from models.hypotheses import Hypothesis
-from models.needs import BasketBank, Needs
+from models.needs import BasketBank
 from models.shopper_model import ShopperModel
-from models.velocity_needs import BlendedNeeds
 
 FloatArray = NDArray[np.float64]
 
@@ -100,27 +99,19 @@ def calibrate_model(
     """Let the people of a model that was learned in `store` buy each SKU as often as it sells there.
 
     What they come for as well as what they meet: baskets are calibrated, and hazards and appeal raised by
-    the same factors. Needs that hold no observed basket are left as they are.
+    the same factors. Its needs are observed baskets, as `fit_model` makes them.
     """
-    old = _bank_of(model.needs)
-    if old is None:
-        return model
-    factor = compute_category_factor(store, demand, old)
-    sku_factor = compute_sku_factor(store, demand, old)
-    bank = calibrate_bank(old, store, demand, rng=rng)
+    assert isinstance(model.needs, BasketBank)
+    factor = compute_category_factor(store, demand, model.needs)
+    sku_factor = compute_sku_factor(store, demand, model.needs)
+    bank = calibrate_bank(model.needs, store, demand, rng=rng)
 
-    def calibrated(needs: Any, conversion: Any) -> tuple[Any, Any]:
-        same = replace(needs, bank=bank) if isinstance(needs, BlendedNeeds) else bank
-        return same.replan(needs.line_shares), _calibrate_conversion(conversion, store, factor, sku_factor)
+    def calibrated(needs: Any, conversion: Any) -> tuple[BasketBank, ConversionModel]:
+        return bank.replan(needs.line_shares), _raise(conversion, factor, sku_factor)
 
     needs, conversion = calibrated(model.needs, model.conversion)
     hypotheses = [Hypothesis(*calibrated(of.needs, of.conversion)) for of in model.hypotheses]
     return replace(model, needs=needs, conversion=conversion, hypotheses=tuple(hypotheses))
-
-
-def _bank_of(needs: Needs) -> BasketBank | None:
-    bank = needs.bank if isinstance(needs, BlendedNeeds) else needs
-    return bank if isinstance(bank, BasketBank) and len(bank.row) else None
 
 
 def calibrate_bank(bank: BasketBank, store: Store, demand: Demand, *, rng: np.random.Generator) -> BasketBank:
@@ -167,18 +158,12 @@ def compute_sku_factor(store: Store, demand: Demand, bank: BasketBank) -> FloatA
     return np.asarray((wanted + USUAL_UNITS) / (held + USUAL_UNITS))
 
 
-def _calibrate_conversion(
-    conversion: ConversionModel, store: Store, factor: FloatArray, sku_factor: FloatArray
-) -> ConversionModel:
+def _raise(conversion: ConversionModel, factor: FloatArray, sku_factor: FloatArray) -> ConversionModel:
+    """A copy that sells each category and, within it, each SKU so many times as often."""
     raised = deepcopy(conversion)
     with torch.no_grad():
-        for names, own, values in (
-            (store.categories, conversion.categories, (raised.hazard_bias, factor)),
-            (list(store.sku_index), conversion.sku_ids, (raised.appeal, sku_factor)),
-        ):
-            parameter, times = values
-            index = [own.index(name) for name in names]
-            parameter[index] += torch.from_numpy(np.log(times).astype(np.float32))
+        raised.hazard_bias += torch.from_numpy(np.log(factor).astype(np.float32))
+        raised.appeal += torch.from_numpy(np.log(sku_factor).astype(np.float32))
     return raised
 
 

@@ -9,7 +9,6 @@ import pytest
 from models import BasketBank
 from models.demand import Demand, calibrate_bank, calibrate_model, compute_category_factor, estimate_demand
 from models.hypotheses import Hypothesis
-from models.velocity_needs import BlendedNeeds, VelocityNeeds
 from tests.models.worlds import make_conversion, make_model
 
 
@@ -151,18 +150,3 @@ def test_all_readings_of_a_model_are_calibrated_alike(corner_shop, demand):
     assert (reading.needs.sku_id == calibrated.needs.sku_id).all()
     assert (reading.needs.weight == calibrated.needs.weight).all()
     assert model.needs.weight is None
-
-
-def test_of_blended_needs_the_observed_baskets_are_calibrated(corner_shop, demand):
-    model = make_model(corner_shop)
-    made = VelocityNeeds.from_priors(np.random.default_rng(0))
-    blended = replace(model, needs=BlendedNeeds(model.needs, made, 0.4))
-    calibrated = calibrate_model(blended, corner_shop, demand, rng=np.random.default_rng(0))
-    assert isinstance(calibrated.needs, BlendedNeeds)
-    assert calibrated.needs.bank.weight is not None
-    assert calibrated.needs.bank_share == 0.4
-
-
-def test_needs_without_observed_baskets_are_left_as_they_are(corner_shop, demand):
-    model = replace(make_model(corner_shop), needs=VelocityNeeds.from_priors(np.random.default_rng(0)))
-    assert calibrate_model(model, corner_shop, demand, rng=np.random.default_rng(0)) is model
