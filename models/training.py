@@ -117,4 +117,10 @@ def fit_model(
         hypotheses=hypotheses,
         standing=fit_standing(store, journeys, positions, noise_m=noise_m),
     )
-    return calibrate_model(model, store, estimate_demand(store, observations.receipts), rng=rng)
+    demand = estimate_demand(store, observations.receipts)
+    logger.info(
+        "sales spread around the catalogue's velocities by %.0f %% (categories) and %.0f %% (articles)",
+        100 * demand.category_spread,
+        100 * demand.sku_spread,
+    )
+    return calibrate_model(model, store, demand, rng=rng)
