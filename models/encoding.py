@@ -150,16 +150,16 @@ def compute_leg_speeds(journeys: EncodedJourneys, view: LayoutView) -> NDArray[n
 def keep_planned_stops(
     journeys: EncodedJourneys, is_planned: NDArray[np.bool_], store: Store
 ) -> NDArray[np.bool_]:
-    """Tell which stops stay without those for what was not planned, shape (n, n_stops_max).
+    """Tell which stops stay if only those for planned goods do, shape (n, n_stops_max).
 
-    A stop stays if something planned was taken there, or nothing at all. `is_planned` says which categories
-    in the basket were planned, shape (n, n_categories).
+    `is_planned` says which categories in the basket were planned, shape (n, n_categories). Who stopped and
+    bought nothing had met the goods, as those had who stopped and bought: neither stop counts as a look of
+    its own, or people would seem to buy the less the more they see.
     """
-    n_lines, n_planned = np.zeros((2, *journeys.zone.shape))
-    at = journeys.pick_row, journeys.pick_stop
-    np.add.at(n_lines, at, 1)
-    np.add.at(n_planned, at, is_planned[journeys.pick_row, store.sku_category[journeys.pick_sku]])
-    return (journeys.zone >= 0) & ((n_lines == 0) | (n_planned > 0))
+    stays = np.zeros(journeys.zone.shape, dtype=bool)
+    lines = is_planned[journeys.pick_row, store.sku_category[journeys.pick_sku]]
+    stays[journeys.pick_row[lines], journeys.pick_stop[lines]] = True
+    return stays
 
 
 def drop_stops_for(

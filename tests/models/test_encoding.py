@@ -4,7 +4,7 @@ import pytest
 
 from analysis import Journeys
 from models import MAX_STOPS, compute_exposures, encode_journeys, view_layout
-from models.encoding import compute_leg_speeds, drop_stops_for
+from models.encoding import compute_leg_speeds, drop_stops_for, keep_planned_stops
 from models.layout_view import NOTICE_M, NOTICE_S, TILL_LOOK_S
 from tests.models.worlds import make_journeys
 
@@ -165,3 +165,15 @@ def test_stops_for_one_category_alone_are_dropped(tiny_store, at, sku):
         [cold, south, -1, -1],  # nothing of bakery was bought; browsing stays
     ]
     assert journeys.zone[0].tolist() == [south, north, cold, end]  # unchanged
+
+
+def test_a_stop_stays_for_what_was_planned_and_not_for_a_look(tiny_store, at, sku):
+    """Bread was planned, milk was not, nothing was taken in the north; bread once more at the end."""
+    journeys = make_journeys(
+        [[at["south"], at["cold"], at["north"], at["south"]]],
+        [(0, 0, sku["BREAD"], 1), (0, 1, sku["MILK"], 1), (0, 3, sku["BREAD"], 1)],
+    )
+    planned = np.zeros((1, len(tiny_store.categories)), dtype=bool)
+    planned[0, tiny_store.sku_category[sku["BREAD"]]] = True
+    assert keep_planned_stops(journeys, planned, tiny_store).tolist() == [[True, False, False, True]]
+    assert not keep_planned_stops(journeys, np.zeros_like(planned), tiny_store).any()

@@ -82,3 +82,25 @@ def test_each_purchase_knows_its_own_place_among_what_was_met(tiny_store):
     assert data.zone.tolist() == [places[0]]
     assert set(data.encounters.zone[data.there].tolist()) <= {int(places[0])}
     assert data.of_placed.tolist() == [0] * len(data.there)
+
+
+def test_a_look_without_a_purchase_is_no_further_one(store):
+    """Who looks and buys has seen as much as who looks and does not."""
+    zone, dwell_s = draw_ways(store)
+    stop = np.argmax(zone >= 0, axis=1)
+    picks = [
+        (row, nth, int(np.flatnonzero(store.stands[zone[row, nth]])[0]), 1)
+        for row, nth in enumerate(stop.tolist())
+        if store.stands[zone[row, nth]].any()
+    ]
+    looking = make_journeys(zone.tolist(), picks, dwell_s=dwell_s.tolist())
+    only = np.arange(zone.shape[1]) == stop[:, None]
+    plain = make_journeys(np.where(only, zone, -1).tolist(), picks, dwell_s=dwell_s.tolist())
+    model = ConversionModel(store.categories, tuple(store.sku_index), AttributeCoder.fit(plain.attributes))
+    share = plain.bought_categories(store).astype(float)
+    seen, seen_plain = (
+        PurchaseData.of(model, journeys, view_layout(store), share, np.random.default_rng(0)).exposure.notices
+        for journeys in (looking, plain)
+    )
+    assert (zone >= 0).sum() > 3 * len(picks)
+    assert torch.allclose(seen, seen_plain, atol=1e-5)
