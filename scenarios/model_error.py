@@ -5,8 +5,10 @@ them err together. How much was measured on development worlds whose truth is kn
 another structure than the model's (`python -m benchmarks.fidelity.calibration`, docs/fidelity.md). The worlds
 that judge the product have no part in it.
 
-Whether a store is one of those can be seen: there the power at which notices add up comes out far below 1, be
-it because shoppers tire of what they see or because what is taken for notices is none.
+A layout moves what is bought unplanned; needs are met wherever they stand. So the more of its sales a store's
+model holds to be unplanned, the more it can err: that share tells worlds with large errors from those with
+small ones better than anything else that is known beforehand. And the less what people notice simply adds up,
+be it that they tire of what they see or of buying, the less their form is known.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from layouts import DISPLAY_TYPES, Store
 from models import ShopperModel
 from scenarios.support import compute_moved_share
 
-# Standard deviation of the error of a relative lift, for each kind of change at full extent and full misfit.
-ERROR_SD = {"goods": 0.0268, "displays": 0.0441, "ways": 0.0515}
-MISFIT_POWER = 0.75  # that errors grow with
+# Standard deviation of the error of a relative lift, by kind of change at full extent, were all unplanned.
+ERROR_SD = {"goods": 0.1713, "displays": 0.3835, "ways": 0.5313}
+UNPLANNED_POWER, MISFIT_POWER = 1.5, 0.5  # of the unplanned share and the misfit, that errors grow with
 LEAST_MISFIT = 0.1  # no people are quite as a model has them
+N_BOUGHT = 2  # unplanned purchases after which a misfit is looked at
 
 
 def estimate_error(control: Store, variant: Store, model: ShopperModel) -> float:
@@ -33,14 +36,19 @@ def estimate_error(control: Store, variant: Store, model: ShopperModel) -> float
     if not model.hypotheses:
         return 0.0
     extents = measure_change(control, variant)
-    return measure_misfit(model) ** MISFIT_POWER * math.sqrt(
-        sum(extent * ERROR_SD[kind] ** 2 for kind, extent in extents.items())
-    )
+    full = math.sqrt(sum(extent * ERROR_SD[kind] ** 2 for kind, extent in extents.items()))
+    return full * measure_unplanned(model) ** UNPLANNED_POWER * measure_misfit(model) ** MISFIT_POWER
+
+
+def measure_unplanned(model: ShopperModel) -> float:
+    """Share of the receipt lines that were unplanned, as the model's hypotheses have it in the mean."""
+    return 1.0 - float(np.mean([one.needs.line_shares.mean() for one in model.hypotheses]))
 
 
 def measure_misfit(model: ShopperModel) -> float:
     """How far people are from the form of the model: 0 if what they notice simply adds up, at most 1."""
-    return min(max(1.0 - model.conversion.habituation, LEAST_MISFIT), 1.0)
+    counts = model.conversion.habituation * math.exp(-N_BOUGHT * model.conversion.spent)
+    return min(max(1.0 - counts, LEAST_MISFIT), 1.0)
 
 
 def measure_change(control: Store, variant: Store) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """What no hypothesis covers: fit the constants of `scenarios.model_error` on development worlds.
 
-Usage: python -m benchmarks.fidelity.calibration [--worlds N] [--cache DIR]
+Usage: python -m benchmarks.fidelity.calibration [--worlds N] [--policy NAME] [--cache DIR]
 
 Worlds from 500 on are for development; those that judge begin at 0. Each world is asked about its edits with
 intervals that hold luck and hypotheses only. The squared error that these leave unexplained is regressed on
-the extents of what each edit changes times a power of the misfit of the store's model, no coefficient below
-0; then all are raised alike until 95 % of these edits lie in their intervals. Of the powers that is taken
-which covers both families most alike; how likely each makes the errors is printed beside.
+the extents of what each edit changes times powers of the share of sales that the store's model holds to be
+unplanned and of its misfit, no coefficient below 0; then all are raised alike until 95 % of these edits lie
+in their intervals. Of the powers of the share that is taken which makes the errors most likely, then of those of
+the misfit that which covers both families most alike.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from benchmarks.common import CACHE
 from benchmarks.fidelity.predictors._simulated import fit_policy
 from benchmarks.fidelity.worlds import FAMILIES, draw_world
 from models.hypotheses import N_HYPOTHESES
-from scenarios.model_error import ERROR_SD, measure_change, measure_misfit
+from scenarios.model_error import ERROR_SD, measure_change, measure_misfit, measure_unplanned
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -36,7 +37,7 @@ FIRST = 500  # of the development worlds
 ASKED = 0.95  # of the development edits in their interval
 FIT_SEED = 0
 LABELS = ("family", "edit")  # of a row
-POWERS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the misfit, that are tried
+UNPLANNED_POWERS, MISFIT_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0), (0.0, 0.25, 0.5, 0.75, 1.0)  # that are tried
 # Half-widths in standard deviations: few hypotheses alone, and once the further error is known as well
 T_FEW, T_MANY = float(stats.t.ppf(0.975, N_HYPOTHESES - 1)), 2.0
 
@@ -46,22 +47,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--worlds", type=int, default=4, help="of each family (default 4)")
     parser.add_argument("--cache", type=Path, default=CACHE / "calibration", metavar="DIR")
+    parser.add_argument("--policy", default="layout", choices=("layout", "nearest"), help="whose errors")
     options = parser.parse_args()
     worlds = [(family, FIRST + n) for n in range(options.worlds) for family in FAMILIES]
+    cache = options.cache / options.policy
     rows = [
-        row for family, seed in tqdm(worlds, unit="world") for row in ask_world(family, seed, options.cache)
+        row
+        for family, seed in tqdm(worlds, unit="world")
+        for row in ask_world(family, seed, options.policy, cache)
     ]
     fit_constants(rows)
 
 
-def ask_world(family: str, seed: int, cache: Path) -> list[dict[str, Any]]:
+def ask_world(family: str, seed: int, policy: str, cache: Path) -> list[dict[str, Any]]:
     """Predictions and truths of one world's edits, from the cache if they are there."""
     path = cache / f"{family}{seed}.json"
     if path.is_file():
         kept: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         return kept
     world = draw_world(family, seed)
-    fitted = fit_policy(world.store, world.observations, np.random.default_rng(FIT_SEED), policy="layout")
+    fitted = fit_policy(world.store, world.observations, np.random.default_rng(FIT_SEED), policy=policy)
     rows: list[dict[str, Any]] = []
     for edit in world.edits:
         extents = measure_change(world.store, edit.store)
@@ -74,7 +79,7 @@ def ask_world(family: str, seed: int, cache: Path) -> list[dict[str, Any]]:
         rows.append(
             {"family": family, "edit": edit.name, "predicted": answer.mean, "half": half}
             | {"true": true, "se": se}
-            | {"misfit": measure_misfit(fitted.model)}
+            | {"unplanned": measure_unplanned(fitted.model), "misfit": measure_misfit(fitted.model)}
             | extents
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,17 +93,22 @@ def fit_constants(rows: list[dict[str, Any]]) -> None:
     column = {name: np.array([row[name] for row in rows]) for name in rows[0] if name not in LABELS}
     error = column["predicted"] - column["true"]
     known = (column["half"] / T_FEW) ** 2 + column["se"] ** 2
-    fits = {power: explain_errors(error, known, column, power) for power in POWERS}
-    print(f"{len(error)} edits; by power of the misfit: log-likelihood, coverage of {' and '.join(FAMILIES)}")
-    unevenness = {}
-    for power, (_, sd) in fits.items():
+    print(f"{len(error)} edits; both powers, log-likelihood, coverage of {' and '.join(FAMILIES)}")
+
+    def explain(by_share: float, by_misfit: float) -> tuple[FloatArray, FloatArray, float, float]:
+        scale = column["unplanned"] ** by_share * column["misfit"] ** by_misfit
+        coefficients, sd = explain_errors(error, known, {name: column[name] * scale**2 for name in ERROR_SD})
         is_covered = np.abs(error) <= T_MANY * sd
-        by_family = [is_covered[family == name].mean() for name in FAMILIES]
-        unevenness[power] = max(by_family) - min(by_family)
-        print(power, round(_compute_log_likelihood(error, sd), 1), *(f"{share:.1%}" for share in by_family))
-    power = min(unevenness, key=lambda power: unevenness[power])
-    coefficients, sd = fits[power]
-    print(f"MISFIT_POWER = {power}; ERROR_SD:")
+        shares = [is_covered[family == name].mean() for name in FAMILIES]
+        likely = float(stats.norm.logpdf(error, scale=sd).sum())
+        print(by_share, by_misfit, round(likely, 1), *(f"{share:.1%}" for share in shares))
+        return coefficients, sd, likely, max(shares) - min(shares)
+
+    by_share = max(UNPLANNED_POWERS, key=lambda power: explain(power, 0.0)[2])
+    fits = {power: explain(by_share, power) for power in MISFIT_POWERS}
+    by_misfit = min(fits, key=lambda power: fits[power][3])
+    coefficients, sd, *_ = fits[by_misfit]
+    print(f"UNPLANNED_POWER, MISFIT_POWER = {by_share}, {by_misfit}; ERROR_SD:")
     print({name: round(math.sqrt(value), 4) for name, value in zip(ERROR_SD, coefficients, strict=True)})
     for label, spread in (("without", np.sqrt(known)), ("with", sd)):
         covered = np.abs(error) <= T_MANY * spread
@@ -109,7 +119,7 @@ def fit_constants(rows: list[dict[str, Any]]) -> None:
 
 
 def explain_errors(
-    error: FloatArray, known: FloatArray, column: dict[str, FloatArray], power: float
+    error: FloatArray, known: FloatArray, extents: dict[str, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Find the variance of each kind of change, and the standard deviation of every error.
 
@@ -117,27 +127,20 @@ def explain_errors(
     ----------
     error, known
         Of each edit's prediction, and the variance of it that luck and hypotheses explain, shape (n,).
-    column
-        Extents of each edit by kind, and the misfit of its store's model, each shape (n,).
-    power
-        Of the misfit that errors grow with.
+    extents
+        Of each edit, by kind of change, as far as its store lets errors grow, each shape (n,).
     """
-    misfit = column["misfit"] ** (2.0 * power)
-    extents = np.stack([column[name] * misfit for name in ERROR_SD], axis=1)
+    extent = np.stack(list(extents.values()), axis=1)
     unexplained = error**2 - known
-    coefficients = np.zeros(len(ERROR_SD))
+    coefficients = np.zeros(len(extents))
     for _ in range(20):  # weights by the variance that comes out: small errors tell of small edits
-        weight = 1.0 / (known + extents @ coefficients + 0.001**2)
-        coefficients, _ = nnls(extents * weight[:, None], unexplained * weight)
+        weight = 1.0 / (known + extent @ coefficients + 0.001**2)
+        coefficients, _ = nnls(extent * weight[:, None], unexplained * weight)
     for factor in np.linspace(1.0, 4.0, 61):  # errors have longer tails than a normal distribution
-        sd = np.sqrt(known + extents @ coefficients * factor)
+        sd = np.sqrt(known + extent @ coefficients * factor)
         if (np.abs(error) <= T_MANY * sd).mean() >= ASKED:
             break
     return coefficients * factor, sd
-
-
-def _compute_log_likelihood(error: FloatArray, sd: FloatArray) -> float:
-    return float(stats.norm.logpdf(error, scale=sd).sum())
 
 
 if __name__ == "__main__":

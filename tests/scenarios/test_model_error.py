@@ -5,7 +5,14 @@ import pytest
 
 from layouts import DISPLAY_TYPES, bundled_store, swap_contents, with_placements
 from models.hypotheses import Hypothesis
-from scenarios.model_error import ERROR_SD, MISFIT_POWER, estimate_error, measure_change
+from scenarios.model_error import (
+    ERROR_SD,
+    MISFIT_POWER,
+    UNPLANNED_POWER,
+    estimate_error,
+    measure_change,
+    measure_misfit,
+)
 from tests.models.worlds import make_model
 from tests.scenarios.test_support import put
 
@@ -17,13 +24,15 @@ def shop():
 
 @pytest.fixture(scope="module")
 def people(shop):
-    return make_people(shop, habituation=0.6)
+    return make_people(shop)
 
 
-def make_people(shop, *, habituation):
+def make_people(shop, *, unplanned=0.4, habituation=0.6, spent=0.0001):
     model = make_model(shop)
     model.conversion.log_habituation.data.fill_(float(np.log(habituation)))
-    return replace(model, hypotheses=(Hypothesis(model.needs, model.conversion),))
+    model.conversion.log_spent.data.fill_(float(np.log(spent)))
+    needs = model.needs.replan(np.full(len(model.needs.line_shares), 1.0 - unplanned))
+    return replace(model, hypotheses=(Hypothesis(needs, model.conversion),))
 
 
 def shelves(store):
@@ -72,19 +81,30 @@ def empty_displays(shop):
     return with_placements(shop, kept, "emptied")
 
 
-def test_the_error_is_the_root_of_the_sum_of_squares_times_a_power_of_the_misfit(shop, people):
+def test_the_error_is_the_root_of_the_sum_of_squares_times_powers_of_what_is_unplanned_and_of_the_misfit(
+    shop, people
+):
     emptied = empty_displays(shop)
     change = measure_change(shop, emptied)
     assert change["displays"] == 1.0
     squares = sum(extent * ERROR_SD[kind] ** 2 for kind, extent in change.items())
-    assert estimate_error(shop, emptied, people) == pytest.approx(0.4**MISFIT_POWER * squares**0.5)
+    powers = 0.4**UNPLANNED_POWER * 0.4**MISFIT_POWER
+    assert estimate_error(shop, emptied, people) == pytest.approx(powers * squares**0.5, rel=1e-3)
 
 
-def test_people_who_are_as_the_model_has_it_leave_less_open(shop):
+def test_people_who_plan_all_they_buy_leave_nothing_open(shop):
     emptied = empty_displays(shop)
-    errors = [estimate_error(shop, emptied, make_people(shop, habituation=h)) for h in (0.95, 0.9, 0.5)]
-    assert 0.0 < errors[0] == pytest.approx(errors[1])  # never less than a tenth
-    assert errors[1] < errors[2]
+    errors = [estimate_error(shop, emptied, make_people(shop, unplanned=u)) for u in (0.0, 0.1, 0.3)]
+    assert errors[0] == 0.0
+    assert 0.0 < errors[1] < errors[2]
+
+
+def test_people_for_whom_looks_add_up_without_end_leave_less_open(shop):
+    asked = [{"habituation": 0.95}, {"habituation": 0.5}, {"habituation": 0.95, "spent": 0.5}]
+    misfits = [measure_misfit(make_people(shop, **people)) for people in asked]
+    assert misfits == pytest.approx([0.1, 0.5, 1.0 - 0.95 * np.exp(-1.0)], abs=1e-3)
+    errors = [estimate_error(shop, empty_displays(shop), make_people(shop, **people)) for people in asked]
+    assert errors[0] < errors[1] < errors[2]
 
 
 def test_a_model_without_hypotheses_is_taken_for_what_people_are(shop):
