@@ -6,8 +6,8 @@ Worlds from 500 on are for development; those that judge begin at 0. Each world 
 intervals that hold luck and hypotheses only. The squared error that these leave unexplained is regressed on
 the extents of what each edit changes times powers of the share of sales that the store's model holds to be
 unplanned and of its misfit, no coefficient below 0; then all are raised alike until 95 % of these edits lie
-in their intervals. Of the powers of the share that is taken which makes the errors most likely, then of those of
-the misfit that which covers both families most alike.
+in their intervals. Of the powers of the share that is taken which makes the errors most likely, then of those
+of the misfit that which covers both families most alike.
 """
 
 from __future__ import annotations
