@@ -21,7 +21,7 @@ near them: b_c lies around b + s z_c, z_c being what displays do to a category o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -58,6 +58,7 @@ class ConversionModel(nn.Module):
         Coder of the customer attributes.
     """
 
+    idle_stops_notice: ClassVar[bool] = False  # as in the fit: see `encoding.keep_planned_stops`
     units: Tensor
     score: Tensor
 

@@ -137,6 +137,7 @@ class ReferenceConversion:
     category_effect: dict[str, float] = field(default_factory=dict)
     habituation: ClassVar[float] = 1.0
     spent: ClassVar[float] = 0.0
+    idle_stops_notice: ClassVar[bool] = True  # it decides on them before it has seen anything
 
     def _attraction(self, view: LayoutView) -> NDArray[np.float64]:
         store, b = view.store, self.behaviour

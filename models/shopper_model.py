@@ -42,6 +42,11 @@ class Conversion(Protocol):
         """Appetite that an unplanned purchase uses up; 0 if there is no end to it."""
         ...
 
+    @property
+    def idle_stops_notice(self) -> bool:
+        """Whether who stops for nothing notices what stands there; if not, to stop was what came of a look."""
+        ...
+
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:
         """Per notice, shape (n_zones, n_categories)."""
         ...

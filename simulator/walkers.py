@@ -202,6 +202,8 @@ class Walkers:
         self.line_open[taken] = False
         self.wanted -= self._count_wanted(taken)
         self.diary.add_picks(stop_of[self.line_row[taken]], self.sku[taken], self.qty[taken], is_planned=True)
+        if not self.model.conversion.idle_stops_notice:
+            dwell_s = np.where(np.isin(rows, self.line_row[taken]), dwell_s, 0.0)
         noticed = self.offer.view.stop_notice(zone, dwell_s)
         met, category = self._meet(
             rows, *(_multiply(noticed, t) for t in (self.offer.hazard, self.offer.worth))

@@ -16,6 +16,7 @@ from models import (
     compute_exposures,
     view_layout,
 )
+from models.reference import ReferenceConversion
 from simulator import Itineraries, Luck, check_itineraries, draw_population, plan_itineraries
 from simulator.inference import LOT
 from tests.models.worlds import compute_walk_m, encode_itineraries, make_model, plan
@@ -215,11 +216,20 @@ class OneStop:
         return Decisions(zone=np.full(n, LEAVE if states.n_stops else self.zone), dwell_s=np.full(n, 12.0))
 
 
-def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop):
+class Answering(ReferenceConversion):
+    """The reference shopper's, but who stops for nothing has seen what there was to see."""
+
+    idle_stops_notice = False
+
+
+@pytest.mark.parametrize("kind", [ReferenceConversion, Answering])
+def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop, kind):
     """Door, one stop, till: how many buy what, and in which zone, follows from three exposures."""
     model = build_reference_model(
         shop, np.random.default_rng(0), behaviour=ReferenceBehaviour(impulse_hazard=0.3)
     )
+    model = replace(model, conversion=kind(model.conversion.behaviour, model.conversion.category_effect))
+    dwell_s = 12.0 * kind.idle_stops_notice
     nobody = BasketBank(
         attributes={"mission": np.array(["fill-in"], dtype=object)},
         row=np.zeros(0, dtype=np.int64),
@@ -232,7 +242,7 @@ def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop):
     hazard = model.conversion.compute_hazard(view)
     steps = (
         view.leg_notice[view.entrance, zone],
-        view.stop_notice(np.array([zone]), np.array([12.0]))[0],
+        view.stop_notice(np.array([zone]), np.array([dwell_s]))[0],
         view.leg_notice[zone, view.nearest_checkout[zone]],
     )
     expected, is_left = np.zeros(hazard.shape), np.ones(hazard.shape[1])
@@ -241,7 +251,7 @@ def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop):
         total = rate.sum(axis=0)
         expected += is_left * -np.expm1(-total) * rate / np.maximum(total, 1e-12)
         is_left = is_left * np.exp(-total)
-    notices = compute_exposures(np.array([[zone]]), np.array([[12.0]]), view)[0]
+    notices = compute_exposures(np.array([[zone]]), np.array([[dwell_s]]), view)[0]
     assert expected.sum(axis=0) == pytest.approx(-np.expm1(-(notices @ hazard)), rel=1e-4)
     bought = np.zeros(hazard.shape)
     at = plans.stop_zone[plans.pick_stop], shop.sku_category[plans.pick_sku]
