@@ -173,6 +173,7 @@ class _NothingUnplanned:
 
     habituation = 1.0
     spent = 0.0
+    idle_stops_notice = True
 
     def compute_hazard(self, view: Any) -> NDArray[np.float64]:
         return np.zeros((view.n_zones, len(view.store.categories)))
