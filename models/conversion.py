@@ -58,7 +58,7 @@ class ConversionModel(nn.Module):
         Coder of the customer attributes.
     """
 
-    idle_stops_notice: ClassVar[bool] = False  # nor ways to them; as the fit has it: `keep_planned_stops`
+    idle_stops_notice: ClassVar[bool] = False  # as in the fit: see `encoding.keep_planned_stops`
     units: Tensor
     score: Tensor
 

@@ -44,7 +44,7 @@ class Conversion(Protocol):
 
     @property
     def idle_stops_notice(self) -> bool:
-        """Whether who stops for nothing notices what stands there and on the way; if not, a look led them."""
+        """Whether who stops for nothing notices what stands there; if not, a look made them stop."""
         ...
 
     def compute_hazard(self, view: LayoutView) -> NDArray[np.float64]:

@@ -113,7 +113,6 @@ class Walkers:
         self.enough[planned] = np.inf
         self.expected = _Expected(model, self.appetite, len(view.store.categories), planned)
         self.place = view.entrance + draw_entrances(view.store, int(shoppers[-1]) + 1, luck)[shoppers]
-        self.looked_to = self.place.copy()  # as far as each has looked along the way
         self.n_visits = np.zeros((n, view.n_zones), dtype=np.int64)
         self.rows: IntArray = np.arange(n)
         self.last_dwell_s: FloatArray = np.zeros(n)
@@ -173,14 +172,10 @@ class Walkers:
 
     def _walk(self, rows: IntArray, target: IntArray) -> None:
         """Walk to `target`; what is met on the way may sell, and makes a stop where it does."""
+        start = self.place[rows]
         self.place[rows] = target
         if self.model.policy.buys:
             return
-        if not self.model.conversion.idle_stops_notice:
-            looks = ~self._is_idle(rows, target)
-            rows, target = rows[looks], target[looks]
-        start = self.looked_to[rows]
-        self.looked_to[rows] = target
         at, category = self._meet(
             rows, self.offer.leg_hazard[start, target], self.offer.leg_worth[start, target]
         )
@@ -193,11 +188,6 @@ class Walkers:
         row, category, zone = rows[at[on_way]], category[on_way], zone[on_way]
         stop = self.diary.add_stops(self.shoppers[row], zone, self._impulse_dwell_s(row, category))
         self._take_unplanned(row, category, zone, stop)
-
-    def _is_idle(self, rows: IntArray, target: IntArray) -> npt.NDArray[np.bool_]:
-        """Whether who walks to `target` stops there for nothing."""
-        zone = np.minimum(target, self.offer.view.n_zones - 1)
-        return np.asarray((zone == target) & (self.wanted[rows, zone] == 0))
 
     def _stop(self, rows: IntArray, zone: IntArray, dwell_s: FloatArray) -> IntArray:
         """Stand at `zone`: take what is on the list there, and meet what stands around."""

@@ -224,14 +224,12 @@ class Answering(ReferenceConversion):
 
 @pytest.mark.parametrize("kind", [ReferenceConversion, Answering])
 def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop, kind):
-    """Door, one stop, till: how many buy what, and in which zone, follows from what is noticed on the way.
-
-    Of who looks at nothing where they stop for nothing it is as if they went straight to the till.
-    """
+    """Door, one stop, till: how many buy what, and in which zone, follows from three exposures."""
     model = build_reference_model(
         shop, np.random.default_rng(0), behaviour=ReferenceBehaviour(impulse_hazard=0.3)
     )
     model = replace(model, conversion=kind(model.conversion.behaviour, model.conversion.category_effect))
+    dwell_s = 12.0 * kind.idle_stops_notice
     nobody = BasketBank(
         attributes={"mission": np.array(["fill-in"], dtype=object)},
         row=np.zeros(0, dtype=np.int64),
@@ -242,21 +240,18 @@ def test_unplanned_purchases_follow_the_hazard_of_what_was_noticed(shop, kind):
     n, zone, view = 6000, shop.zone_index["G2R-1"], view_layout(shop)
     plans = plan(replace(model, needs=nobody, policy=OneStop(zone)), shop, n)
     hazard = model.conversion.compute_hazard(view)
-    stops, dwell_s = np.array([[zone]]), np.array([[12.0]])
     steps = (
         view.leg_notice[view.entrance, zone],
-        view.stop_notice(stops[0], dwell_s[0])[0],
+        view.stop_notice(np.array([zone]), np.array([dwell_s]))[0],
         view.leg_notice[zone, view.nearest_checkout[zone]],
     )
-    if not kind.idle_stops_notice:
-        stops, steps = np.array([[-1]]), (view.leg_notice[view.entrance, view.nearest_checkout[zone]],)
     expected, is_left = np.zeros(hazard.shape), np.ones(hazard.shape[1])
     for notice in steps:
         rate = notice[:, None] * hazard
         total = rate.sum(axis=0)
         expected += is_left * -np.expm1(-total) * rate / np.maximum(total, 1e-12)
         is_left = is_left * np.exp(-total)
-    notices = compute_exposures(stops, dwell_s, view)[0]
+    notices = compute_exposures(np.array([[zone]]), np.array([[dwell_s]]), view)[0]
     assert expected.sum(axis=0) == pytest.approx(-np.expm1(-(notices @ hazard)), rel=1e-4)
     bought = np.zeros(hazard.shape)
     at = plans.stop_zone[plans.pick_stop], shop.sku_category[plans.pick_sku]
