@@ -9,6 +9,7 @@ import numpy as np
 from analysis import Observations
 from layouts import Store, writing_folder
 from models import MIN_JOURNEYS, MODEL_PARTS, ShopperModel, fit_model
+from scenarios.lists import calibrate_lists
 from scenarios.rehearsal import rehearse
 
 
@@ -22,7 +23,7 @@ def train(
     min_journeys: int = MIN_JOURNEYS,
     rng: np.random.Generator,
 ) -> ShopperModel:
-    """Learn a store's shoppers and set their habits; see `models.training.fit_model` and `rehearse`."""
+    """Learn a store's shoppers, then set their habits (`rehearse`) and lists (`calibrate_lists`)."""
     model = fit_model(
         store,
         observations,
@@ -32,7 +33,8 @@ def train(
         min_journeys=min_journeys,
         rng=rng,
     )
-    return rehearse(model, store, observations, seed=int(rng.integers(2**31)))
+    seed = int(rng.integers(2**31))
+    return calibrate_lists(rehearse(model, store, observations, seed=seed), store, seed=seed)
 
 
 def write_trained(

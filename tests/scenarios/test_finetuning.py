@@ -1,17 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from layouts import build_store, bundled_store, draw_recipe
-from models import BasketBank, LayoutPolicy, load_model
+from models import load_model
 from models.network_finetuning import FinetuningConfig
-from models.velocity_needs import VelocityNeeds, expect_wanted
-from scenarios.finetuning import calibrate_lists, write_finetuned
-from scenarios.multistore import complete_model
+from scenarios.finetuning import write_finetuned
 from scenarios.observe import observe_reference_shopper
 from simulator import Luck, draw_population, plan_itineraries
-from tests.models.worlds import CODER, make_model, make_willing_network
+from tests.models.worlds import make_model
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +42,3 @@ def test_a_model_of_one_store_goes_to_another(shop, observations, tmp_path):
     assert "fine-tuned" in (out / "README.md").read_text()
     assert set(made.conversion.categories) == set(shop.categories)
     assert "carrier" in made.policy.attributes.levels
-
-
-def test_calibrated_lists_sell_what_is_expected(shop):
-    """Hazards that are twice too high make categories sell too much, until less of them is planned."""
-    model = replace(
-        complete_model(make_willing_network(), np.random.default_rng(0), {}),
-        policy=LayoutPolicy(make_willing_network(), CODER),
-    )
-    model.conversion.hazard_level.data += 0.7
-    calibrated = calibrate_lists(model, shop)
-    assert isinstance(calibrated.needs, VelocityNeeds)
-    expected = expect_wanted(model.needs, shop)
-    errors = []
-    for either in (model, calibrated):
-        plans = plan(either, shop, 3000, seed=9)
-        buyers = np.zeros((3000, len(shop.categories)), dtype=bool)
-        buyers[plans.pick_shopper, shop.sku_category[plans.pick_sku]] = True
-        errors.append(np.abs(buyers.mean(axis=0) / expected - 1.0))
-    assert errors[1].mean() < 0.6 * errors[0].mean()
-    assert np.median(errors[1]) < 0.08
-
-
-def test_a_bank_is_left_alone(shop):
-    model = make_model(shop)
-    assert isinstance(model.needs, BasketBank)
-    assert calibrate_lists(model, shop) is model

@@ -8,8 +8,8 @@ from analysis import Observations
 from benchmarks.fidelity.predictors import Fitted
 from benchmarks.fidelity.predictors._simulated import SimulatedLift
 from layouts import Store
-from scenarios.finetuning import calibrate_lists
 from scenarios.inputs import open_model
+from scenarios.lists import calibrate_lists
 
 
 def fit(store: Store, observations: Observations, rng: np.random.Generator) -> Fitted:
