@@ -58,5 +58,3 @@ def test_observed_baskets_sell_what_they_hold(shop):
     assert errors[1][0] < min(0.03, errors[0][0])
     assert errors[1][1] < 0.5 * errors[0][1]
     assert (calibrated.needs.row == model.needs.row).all()
-    lists = {tuple(reading.needs.line_shares) for reading in calibrated.hypotheses}
-    assert len(lists) == len(model.hypotheses)
