@@ -102,7 +102,7 @@ def anchor_priors(
 def _expect_planned(store: Store, needs: VelocityNeeds) -> Tensor:
     """Logit of the chance that each category is planned, from what the catalogue sells."""
     bank = needs.make_bank(store)
-    category = store.sku_category[[store.sku_index[sku_id] for sku_id in bank.sku_id]]
+    category = store.sku_category[bank.index_skus(store)]
     chance = np.zeros((bank.n, len(store.categories)))
     chance[bank.row, category] = bank.planned_share
     mean = chance.mean(axis=0).clip(1e-3, 0.9)

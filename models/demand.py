@@ -120,7 +120,7 @@ def calibrate_bank(bank: BasketBank, store: Store, demand: Demand, *, rng: np.ra
     Each category gets its share by weighing the baskets, as little as does it; each SKU its share of the
     category by exchanging lines. How many lines a basket has, and of which categories, stays.
     """
-    sku = _index_skus(bank, store)
+    sku = bank.index_skus(store)
     factor = compute_category_factor(store, demand, bank)
     lines = np.zeros((bank.n, len(factor)))
     np.add.at(lines, (bank.row, store.sku_category[sku]), 1.0)
@@ -136,14 +136,10 @@ def compute_category_factor(store: Store, demand: Demand, bank: BasketBank) -> F
     Bank and long run sell as much in all; 1 for a category that no basket holds.
     """
     n = len(store.categories)
-    held = np.bincount(store.sku_category[_index_skus(bank, store)], bank.qty, n)
+    held = np.bincount(store.sku_category[bank.index_skus(store)], bank.qty, n)
     wanted = np.bincount(store.sku_category, demand.units, n)
     wanted *= held.sum() / max(wanted.sum(), 1e-9)
     return np.where((held > 0) & (wanted > 0), wanted / held.clip(1e-9), 1.0)
-
-
-def _index_skus(bank: BasketBank, store: Store) -> NDArray[np.int64]:
-    return np.array([store.sku_index[sku_id] for sku_id in bank.sku_id], dtype=np.int64)
 
 
 def compute_sku_factor(store: Store, demand: Demand, bank: BasketBank) -> FloatArray:
@@ -152,7 +148,7 @@ def compute_sku_factor(store: Store, demand: Demand, bank: BasketBank) -> FloatA
     Shape (n_skus,); nearer to 1 the fewer units there are, as appeal was not learned from these alone.
     """
     category, n = store.sku_category, len(store.categories)
-    held = np.bincount(_index_skus(bank, store), bank.qty, store.n_skus)
+    held = np.bincount(bank.index_skus(store), bank.qty, store.n_skus)
     held_of, wanted_of = np.bincount(category, held, n), np.bincount(category, demand.units, n)
     wanted = demand.units * (held_of / wanted_of.clip(1e-9))[category]
     return np.asarray((wanted + USUAL_UNITS) / (held + USUAL_UNITS))

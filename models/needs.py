@@ -130,6 +130,11 @@ class BasketBank:
         """Number of baskets."""
         return len(next(iter(self.attributes.values())))
 
+    def index_skus(self, store: Store) -> NDArray[np.int64]:
+        """Index of the SKU of each line in `store.skus`, shape (n_lines,); -1 for what it does not carry."""
+        sku_ids, index = self._sku_index
+        return np.array([store.sku_index.get(sku_id, -1) for sku_id in sku_ids], dtype=np.int64)[index]
+
     def draw(self, u: NDArray[np.floating[Any]], store: Store) -> Baskets:
         """Draw baskets with replacement; see `Needs`."""
         drawn = np.minimum(np.searchsorted(self._drawn_until, u, side="right"), self.n - 1)
@@ -138,8 +143,7 @@ class BasketBank:
         shopper = np.repeat(np.arange(len(drawn)), n_lines)
         first = np.repeat(np.cumsum(n_lines) - n_lines, n_lines)
         line = start[drawn][shopper] + np.arange(len(shopper)) - first
-        sku_ids, index = self._sku_index
-        sku = np.array([store.sku_index.get(sku_id, -1) for sku_id in sku_ids], dtype=np.int64)[index[line]]
+        sku = self.index_skus(store)[line]
         known = sku >= 0
         return Baskets(
             attributes={name: values[drawn] for name, values in self.attributes.items()},

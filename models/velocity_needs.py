@@ -257,7 +257,7 @@ def compute_line_shares(needs: VelocityNeeds, store: Store) -> NDArray[np.float6
 def expect_wanted(needs: VelocityNeeds, store: Store) -> NDArray[np.float64]:
     """Share of the baskets made for `store` that hold each category, shape (n_categories,)."""
     bank = needs.make_bank(store)
-    category = store.sku_category[[store.sku_index[sku_id] for sku_id in bank.sku_id]]
+    category = store.sku_category[bank.index_skus(store)]
     holds = np.zeros((bank.n, len(store.categories)), dtype=bool)
     holds[bank.row, category] = True
     return np.asarray(holds.mean(axis=0).clip(1e-4, 0.99))

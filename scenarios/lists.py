@@ -32,27 +32,32 @@ def calibrate_lists(model: ShopperModel, store: Store, *, seed: int = 0) -> Shop
     """
     if model.policy.buys:
         return model
+    alone = _calibrate(model.needs, replace(model, hypotheses=()), store, Luck(seed))
     readings = []
     for number, reading in enumerate(tqdm(model.hypotheses, desc="lists", unit="hypothesis", disable=None)):
-        needs = _calibrate(reading.needs, model.for_replication(number), store, seed)
-        readings.append(replace(reading, needs=needs))
-    alone = _calibrate(model.needs, replace(model, hypotheses=()), store, seed)
-    return replace(model, needs=alone, hypotheses=tuple(readings))
+        own = Luck(seed, 1 + number)  # or all of them would share the luck of those who walk
+        readings.append(
+            replace(reading, needs=_calibrate(reading.needs, model.for_replication(number), store, own))
+        )
+    known = dict(model.knowledge)
+    if isinstance(alone, BasketBank):
+        known["planned_line_share"] = round(float(alone.line_shares.mean()), 4)
+    return replace(model, needs=alone, hypotheses=tuple(readings), knowledge=known)
 
 
-def _calibrate(needs: Needs, model: ShopperModel, store: Store, seed: int) -> Needs:
+def _calibrate(needs: Needs, model: ShopperModel, store: Store, luck: Luck) -> Needs:
     """Needs calibrated to what a model without hypotheses buys unplanned."""
     if isinstance(needs, BlendedNeeds):
-        return replace(needs, made=_calibrate_made(needs.made, model, store, seed))
+        return replace(needs, made=_calibrate_made(needs.made, model, store, luck))
     if isinstance(needs, VelocityNeeds):
-        return _calibrate_made(needs, model, store, seed)
-    return _calibrate_bank(needs, model, store, seed) if isinstance(needs, BasketBank) else needs
+        return _calibrate_made(needs, model, store, luck)
+    return _calibrate_bank(needs, model, store, luck) if isinstance(needs, BasketBank) else needs
 
 
-def _calibrate_made(made: VelocityNeeds, model: ShopperModel, store: Store, seed: int) -> VelocityNeeds:
+def _calibrate_made(made: VelocityNeeds, model: ShopperModel, store: Store, luck: Luck) -> VelocityNeeds:
     expected = expect_wanted(made, store)
     for _ in range(N_ROUNDS):
-        plans = _walk(replace(model, needs=made), store, N_SHOPPERS, seed)
+        plans = _walk(replace(model, needs=made), store, N_SHOPPERS, luck)
         buyers = np.zeros((2, N_SHOPPERS, len(store.categories)), dtype=bool)
         category = store.sku_category[plans.pick_sku]
         buyers[plans.pick_planned.astype(int), plans.pick_shopper, category] = True
@@ -62,10 +67,10 @@ def _calibrate_made(made: VelocityNeeds, model: ShopperModel, store: Store, seed
     return made
 
 
-def _calibrate_bank(bank: BasketBank, model: ShopperModel, store: Store, seed: int) -> BasketBank:
+def _calibrate_bank(bank: BasketBank, model: ShopperModel, store: Store, luck: Luck) -> BasketBank:
     category, expected = count_lines(bank, store)
     for _ in range(N_BANK_ROUNDS):
-        plans = _walk(replace(model, needs=bank), store, N_BANK_SHOPPERS, seed)
+        plans = _walk(replace(model, needs=bank), store, N_BANK_SHOPPERS, luck)
         sold = np.zeros((2, len(store.categories)))
         np.add.at(sold, (plans.pick_planned.astype(int), store.sku_category[plans.pick_sku]), 1.0)
         unplanned, planned = sold / N_BANK_SHOPPERS
@@ -77,13 +82,12 @@ def _calibrate_bank(bank: BasketBank, model: ShopperModel, store: Store, seed: i
 
 def count_lines(bank: BasketBank, store: Store) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Category of each line, (n_lines,), and lines of each category in a mean basket, (n_categories,)."""
-    category = store.sku_category[[store.sku_index[sku_id] for sku_id in bank.sku_id]].astype(np.int64)
+    category = store.sku_category[bank.index_skus(store)].astype(np.int64)
     weight = np.ones(bank.n) if bank.weight is None else bank.weight
     n_lines = np.bincount(category, weight[bank.row], len(store.categories))
     return category, np.asarray(n_lines / weight.sum())
 
 
-def _walk(model: ShopperModel, store: Store, n: int, seed: int) -> Itineraries:
-    luck = Luck(seed)
+def _walk(model: ShopperModel, store: Store, n: int, luck: Luck) -> Itineraries:
     _, baskets = draw_population(model, store, n, luck)
     return plan_itineraries(model, store, baskets, n, luck)

@@ -58,3 +58,6 @@ def test_observed_baskets_sell_what_they_hold(shop):
     assert errors[1][0] < min(0.03, errors[0][0])
     assert errors[1][1] < 0.5 * errors[0][1]
     assert (calibrated.needs.row == model.needs.row).all()
+    share = calibrated.needs.line_shares.mean()
+    assert share < model.needs.line_shares.mean()  # fewer lines are planned, as the model card says
+    assert calibrated.knowledge["planned_line_share"] == pytest.approx(share, abs=1e-4)
