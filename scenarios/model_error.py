@@ -22,8 +22,8 @@ from models import ShopperModel
 from scenarios.support import compute_moved_share
 
 # Standard deviation of the error of a relative lift, by kind of change at full extent, were all unplanned.
-ERROR_SD = {"goods": 0.1713, "displays": 0.3835, "ways": 0.5313}
-UNPLANNED_POWER, MISFIT_POWER = 1.5, 0.5  # of the unplanned share and the misfit, that errors grow with
+ERROR_SD = {"goods": 0.2901, "displays": 0.7959, "ways": 1.1932}
+UNPLANNED_POWER, MISFIT_POWER = 2.0, 0.75  # of the unplanned share and the misfit, that errors grow with
 LEAST_MISFIT = 0.1  # no people are quite as a model has them
 N_BOUGHT = 2  # unplanned purchases after which a misfit is looked at
 

@@ -37,7 +37,8 @@ FIRST = 500  # of the development worlds
 ASKED = 0.95  # of the development edits in their interval
 FIT_SEED = 0
 LABELS = ("family", "edit")  # of a row
-UNPLANNED_POWERS, MISFIT_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0), (0.0, 0.25, 0.5, 0.75, 1.0)  # that are tried
+UNPLANNED_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # that are tried
+MISFIT_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Half-widths in standard deviations: few hypotheses alone, and once the further error is known as well
 T_FEW, T_MANY = float(stats.t.ppf(0.975, N_HYPOTHESES - 1)), 2.0
 
