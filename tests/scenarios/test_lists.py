@@ -5,6 +5,7 @@ import pytest
 
 from layouts import bundled_store
 from models import BasketBank, LayoutPolicy
+from models.hypotheses import Hypothesis
 from models.velocity_needs import VelocityNeeds, expect_wanted
 from scenarios.lists import calibrate_lists, count_lines
 from scenarios.multistore import complete_model
@@ -61,3 +62,12 @@ def test_observed_baskets_sell_what_they_hold(shop):
     share = calibrated.needs.line_shares.mean()
     assert share < model.needs.line_shares.mean()  # fewer lines are planned, as the model card says
     assert calibrated.knowledge["planned_line_share"] == pytest.approx(share, abs=1e-4)
+
+
+def test_each_hypothesis_is_calibrated_with_luck_of_its_own(shop):
+    """Or what chance made of the people who walk would be in all of them, and in their mean."""
+    model = make_model(shop)
+    model = replace(model, hypotheses=(Hypothesis(model.needs, model.conversion),) * 2)
+    one, other = (reading.needs.line_shares for reading in calibrate_lists(model, shop).hypotheses)
+    assert np.abs(one - other).max() > 0.0
+    assert one.mean() == pytest.approx(other.mean(), abs=0.03)
